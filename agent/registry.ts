@@ -1,0 +1,5 @@
+import type { Kind, SpecOf } from '../desired-state/schema/kinds.ts';
+import type { ResourceType } from './resource.ts';
+
+/** Every kind with its implementation: a kind in the schema without a line here does not compile. */
+export const registry: { readonly [K in Kind]: ResourceType<SpecOf[K]> } = {};

@@ -1,0 +1,55 @@
+import * as v from 'valibot';
+import { type MaybeSecret, Secret } from './secret.ts';
+
+/** Building blocks that several kinds share. Messages say what was expected; the compiler adds file, line and column. */
+
+/** Text written in clear, or `!secret NAME`, or a template with a secret in it. */
+export const secretText = v.custom<MaybeSecret>(
+  (input) => typeof input === 'string' || input instanceof Secret,
+  'expected text or !secret NAME',
+);
+
+export const absolutePath = v.pipe(
+  v.string('expected an absolute path'),
+  v.regex(/^\/(?!.*\/\.\.?(?:\/|$))[^\0]*$/, 'expected an absolute path without "." or ".." parts'),
+);
+
+/** File mode as four octal digits in quotes (`"0644"`), or as YAML writes octal (`0o644`). Output: a number. */
+export const fileMode = v.pipe(
+  v.union([v.string(), v.number()], 'expected a file mode such as "0644"'),
+  v.check(
+    (mode) =>
+      typeof mode === 'number' ? Number.isInteger(mode) && mode >= 0 && mode <= 0o7777 : /^[0-7]{3,4}$/.test(mode),
+    'expected a file mode such as "0644"',
+  ),
+  v.transform((mode) => (typeof mode === 'number' ? mode : Number.parseInt(mode, 8))),
+);
+
+/** A user or group name as Debian's adduser accepts it, or a numeric id as text. */
+export const accountName = v.pipe(
+  v.string('expected a user or group name'),
+  v.regex(
+    /^(?:[a-z_][a-z0-9_-]{0,30}\$?|\d{1,10})$/,
+    'expected a user or group name (lower-case letters, digits, _ and -)',
+  ),
+);
+
+export const positiveInteger = v.pipe(
+  v.number('expected a whole number'),
+  v.integer('expected a whole number'),
+  v.minValue(1, 'expected a whole number of at least 1'),
+);
+/** `90s`, `15m`, `2h`, `7d`. Output: milliseconds. */
+export const duration = v.pipe(
+  v.string('expected a duration such as "90s", "15m", "2h" or "7d"'),
+  v.regex(/^\d+(?:ms|s|m|h|d)$/, 'expected a duration such as "90s", "15m", "2h" or "7d"'),
+  v.transform(parseDuration),
+);
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds of a duration text that the schema has already checked. */
+export function parseDuration(text: string): number {
+  const unit = text.replace(/^\d+/, '');
+  return Number.parseInt(text, 10) * (UNIT_MS[unit] ?? Number.NaN);
+}
