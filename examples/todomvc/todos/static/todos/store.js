@@ -17,6 +17,7 @@ export class Store extends EventTarget {
   #failure = null;
   #retryTimer = 0;
   #newKeys = 0;
+  #stale = false;
 
   constructor(api) {
     super();
@@ -61,6 +62,7 @@ export class Store extends EventTarget {
       // A change made meanwhile may or may not be in this answer.
       if (this.hasUnsaved || this.#sending) return;
       const keys = new Map(this.#saved.map((todo) => [todo.id, todo.key]));
+      this.#stale = false;
       this.#saved = list.map((todo) => ({ ...todo, key: keys.get(todo.id) ?? `id-${todo.id}` }));
       this.#recovered();
       this.#changed();
@@ -94,6 +96,7 @@ export class Store extends EventTarget {
     let paused = false;
     while (this.#pending.length > 0 && !paused) paused = await this.#sendOne(this.#pending[0]);
     this.#sending = false;
+    if (this.#stale && !paused) await this.load();
   }
 
   async #sendOne(change) {
@@ -114,8 +117,8 @@ export class Store extends EventTarget {
     this.#failure = failure;
     clearTimeout(this.#retryTimer);
     if (failure.retryable) this.#retryTimer = setTimeout(() => this.retry(), RETRY_MS);
-    // The todo may have been deleted by somebody else: show what there really is.
-    else if (failure.status === 404) queueMicrotask(() => this.load());
+    // Somebody else may have deleted the todo: show what there really is.
+    if (failure.status === 404) this.#stale = true;
     this.dispatchEvent(new CustomEvent('trouble', { detail: failure }));
   }
 
