@@ -46,9 +46,10 @@ export class TodoItem {
     this.#edit.addEventListener('blur', () => this.#endEdit({ save: true }));
     this.#edit.addEventListener('keydown', (event) => {
       // While an input method composes a word, Enter and Escape belong to it.
-      if (event.isComposing) return;
-      if (event.key === 'Enter') this.#endEdit({ save: true, refocus: true });
-      if (event.key === 'Escape') this.#endEdit({ save: false, refocus: true });
+      if (event.isComposing || !['Enter', 'Escape'].includes(event.key)) return;
+      // The focus goes back to the edit button, which this same Enter would otherwise press.
+      event.preventDefault();
+      this.#endEdit({ save: event.key === 'Enter', refocus: true });
     });
   }
 
