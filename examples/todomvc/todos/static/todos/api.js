@@ -69,6 +69,8 @@ async function failureOf(response) {
   }
   if (status === 403) return new RequestFailed('The page is out of date. Reload it and try again.', { status });
   const body = await response.json().catch(() => ({}));
-  const reasons = Object.values(body).flat().filter((reason) => typeof reason === 'string');
+  const reasons = Object.values(body)
+    .flat()
+    .filter((reason) => typeof reason === 'string');
   return new RequestFailed(reasons.join(' ') || `The server refused this (${status}).`, { status });
 }

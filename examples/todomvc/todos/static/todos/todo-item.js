@@ -37,9 +37,7 @@ export class TodoItem {
   }
 
   #listen() {
-    this.#toggle.addEventListener('change', () =>
-      this.#store.update(this.#key, { completed: this.#toggle.checked }),
-    );
+    this.#toggle.addEventListener('change', () => this.#store.update(this.#key, { completed: this.#toggle.checked }));
     this.#label.addEventListener('dblclick', () => this.#beginEdit());
     this.#startEdit.addEventListener('click', () => this.#beginEdit());
     this.#destroy.addEventListener('click', () => this.#store.remove(this.#key));
