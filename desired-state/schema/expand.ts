@@ -1,30 +1,39 @@
 import * as v from 'valibot';
+import { explain, type SectionIssue } from './explain.ts';
 import type { KindDefinition, ResourceRef } from './kind.ts';
 import { type Kind, kinds } from './kinds.ts';
 import { modeSchema, type RawResource } from './manifest.ts';
+import { isPlainObject } from './walk.ts';
 
-/** Something wrong in a section, at `path` (keys from the section's root). The compiler turns the path into file, line and column. */
-export interface SectionIssue {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-  /** For an unknown key: the keys that are known there. */
-  readonly known?: readonly string[];
+export type { SectionIssue };
+
+/** A path on the host that a resource claims for itself. */
+export interface OwnedPath {
+  readonly path: string;
+  readonly by: ResourceRef;
+  /** Where the claim stands: keys from the section's root. */
+  readonly at: readonly (string | number)[];
 }
 
 export interface Expansion {
   readonly resources: readonly RawResource[];
   readonly issues: readonly SectionIssue[];
+  readonly owned: readonly OwnedPath[];
 }
 
 /** Turns one section of a manifest into resources, checked by the kind's schema; reports every issue and not just the first. */
 export function expandSection(kind: Kind, section: unknown): Expansion {
   const definition: KindDefinition = kinds[kind];
-  if (!isObject(section) && !(definition.form === 'whole' && Array.isArray(section))) {
-    return { resources: [], issues: [{ path: [], message: 'expected a map' }] };
-  }
   if (definition.form === 'whole') return expandEntry(kind, definition, kind, section, []);
+  if (!isPlainObject(section)) {
+    return { resources: [], issues: [{ path: [], message: 'expected a map of names to entries' }], owned: [] };
+  }
   const parts = Object.entries(section).map(([name, entry]) => expandEntry(kind, definition, name, entry, [name]));
-  return { resources: parts.flatMap((part) => part.resources), issues: parts.flatMap((part) => part.issues) };
+  return {
+    resources: parts.flatMap((part) => part.resources),
+    issues: parts.flatMap((part) => part.issues),
+    owned: parts.flatMap((part) => part.owned),
+  };
 }
 
 function expandEntry(
@@ -35,12 +44,14 @@ function expandEntry(
   at: readonly string[],
 ): Expansion {
   const full = typeof entry === 'string' ? (definition.shorthands?.[entry] ?? entry) : entry;
-  const { requires, mode, ...own } = isObject(full) ? full : {};
-  const spec = isObject(full) ? own : full;
+  const { requires, mode, ...own } = isPlainObject(full) ? full : {};
+  const spec = isPlainObject(full) ? own : full;
   const meta = v.safeParse(metaSchema, { requires, mode });
+  const issues = [...explain(metaSchema, { requires, mode }), ...explain(definition.entry, spec)];
   const parsed = v.safeParse(definition.entry, spec);
-  const issues = [...(meta.issues ?? []), ...(parsed.issues ?? [])].flatMap((issue) => flatten(issue, at));
-  if (!meta.success || !parsed.success) return { resources: [], issues };
+  if (!meta.success || !parsed.success) {
+    return { resources: [], issues: issues.map((issue) => within(issue, at, definition, entry)), owned: [] };
+  }
   const resource: RawResource = {
     kind,
     name,
@@ -48,18 +59,25 @@ function expandEntry(
     requires: meta.output.requires ?? [],
     ...(meta.output.mode === undefined ? {} : { mode: meta.output.mode }),
   };
-  return { resources: [resource], issues };
+  const owned = (definition.owns?.(name, parsed.output) ?? []).map((path) => ({ path, by: { kind, name }, at }));
+  return { resources: [resource], issues: [], owned };
 }
 
-const refSchema = v.pipe(
-  v.string('expected a reference such as "packages/packages"'),
-  v.regex(/^[a-z]+\/.+$/, 'expected a reference such as "packages/packages"'),
-  v.transform(parseRef),
-);
+const REFERENCE = 'expected a reference such as "packages/packages"';
 
-const metaSchema = v.object({
-  requires: v.optional(v.array(refSchema, 'expected a list of references')),
-  mode: v.optional(modeSchema),
+const refSchema = v.pipe(v.string(REFERENCE), v.regex(/^[a-z]+\/.+$/, REFERENCE), v.transform(parseRef));
+
+/** The keys that every entry may have beside those of its kind. */
+export const metaSchema = v.object({
+  requires: v.optional(
+    v.pipe(
+      v.array(refSchema, 'expected a list of references'),
+      v.description('Resources that come first, each written `kind/name`.'),
+    ),
+  ),
+  mode: v.optional(
+    v.pipe(modeSchema, v.description('`enforce` repairs drift, `report` only reports it. Default: that of the host.')),
+  ),
 });
 
 function parseRef(text: string): ResourceRef {
@@ -67,28 +85,12 @@ function parseRef(text: string): ResourceRef {
   return { kind: text.slice(0, slash), name: text.slice(slash + 1) };
 }
 
-/** Of a union, the branch that got furthest speaks: its issues are what the user has to mend. */
-function flatten(issue: v.BaseIssue<unknown>, at: readonly string[]): SectionIssue[] {
-  const path = [...at, ...keysOf(issue)];
-  if (issue.type === 'union' && issue.issues !== undefined) {
-    const deepest = issue.issues.filter((inner) => (inner.path?.length ?? 0) > (issue.path?.length ?? 0));
-    if (deepest.length > 0) return deepest.flatMap((inner) => flatten(inner, at));
+/** The issue seen from the section's root; the generic keys and the short words of a kind are known words, too. */
+function within(issue: SectionIssue, at: readonly string[], definition: KindDefinition, entry: unknown): SectionIssue {
+  const path = [...at, ...issue.path];
+  if (issue.path.length === 0 && typeof entry === 'string') {
+    return { ...issue, path, known: [...(issue.known ?? []), ...Object.keys(definition.shorthands ?? {})] };
   }
-  if (issue.type === 'strict_object' && issue.expected === 'never') {
-    return [{ path, message: `unknown key "${String(path.at(-1))}"`, known: [] }];
-  }
-  return [{ path, message: issue.message }];
-}
-
-function keysOf(issue: v.BaseIssue<unknown>): (string | number)[] {
-  return (issue.path ?? []).map((item) => item.key).filter((key) => typeof key === 'string' || typeof key === 'number');
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return (
-    value !== null &&
-    typeof value === 'object' &&
-    !Array.isArray(value) &&
-    Object.getPrototypeOf(value) === Object.prototype
-  );
+  if (issue.path.length !== 1 || issue.known === undefined || issue.atKey !== true) return { ...issue, path };
+  return { ...issue, path, known: [...issue.known, 'requires', 'mode'] };
 }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { type AgentSettings, agentSettingsSchema } from './agent-settings.ts';
 import type { ResourceRef } from './kind.ts';
 import { type Kind, kinds, type SpecOf } from './kinds.ts';
 import { fromWire, toWire } from './secret.ts';
@@ -9,23 +10,11 @@ import { fromWire, toWire } from './secret.ts';
  */
 export const MANIFEST_FORMAT = { major: 1, minor: 0 } as const;
 
+export type { AgentSettings };
+
 /** `enforce` repairs drift; `report` only says what differs. */
 export const modeSchema = v.picklist(['enforce', 'report'], 'expected "enforce" or "report"');
 export type Mode = v.InferOutput<typeof modeSchema>;
-
-/** How the agent of a host works; the section `agent:` of a host, role or environment. Durations in the compiled form are milliseconds. */
-export const agentSettingsSchema = v.strictObject({
-  /** A cron expression; the agent adds a splay hashed from the host's name. */
-  schedule: v.string(),
-  splay_ms: v.number(),
-  /** After a failed resource: first retry, and the cap of the doubling delay. */
-  retryFirst_ms: v.number(),
-  retryMax_ms: v.number(),
-  statusPort: v.number(),
-  statsd: v.strictObject({ host: v.string(), port: v.number(), socket: v.optional(v.string()), prefix: v.string() }),
-  tags: v.array(v.string()),
-});
-export type AgentSettings = v.InferOutput<typeof agentSettingsSchema>;
 
 export type ResourceOf<K extends Kind> = {
   readonly kind: K;
