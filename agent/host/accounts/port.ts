@@ -23,4 +23,6 @@ export interface AccountReader {
   groupsOf(user: string): Promise<readonly string[]>;
   /** `locked`: the password field of `/etc/shadow` starts with `!` or `*`. `undefined` where there is no such user. */
   passwordState(user: string): Promise<'locked' | 'set' | 'empty' | undefined>;
+  /** The password field of `/etc/shadow` as it stands there. Secret: it never leaves `observe` but as a comparison. */
+  passwordHash(user: string): Promise<string | undefined>;
 }

@@ -38,19 +38,31 @@ export interface Ownership {
   readonly mode: number;
 }
 
+export interface Expectation {
+  /** What was seen at the path; where something else stands there by now, the call rejects (`ECHANGED`) and changes nothing. */
+  readonly expecting?: FileStat | 'nothing' | undefined;
+}
+
+/** Every call rejects with a `FileProblem` that says what to do; see `problem.ts` for its codes. */
 export interface FileWriter extends FileReader {
   /** Temporary file in the same directory (mode 0600 until owned), fsync, chown, chmod, rename, fsync of the directory. Nothing is left on failure. */
-  write(path: string, content: string | Uint8Array, ownership: Ownership): Promise<void>;
+  write(path: string, content: string | Uint8Array, ownership: Ownership, options?: Expectation): Promise<void>;
   /** One level; the parent must be there. */
   makeDirectory(path: string, ownership: Ownership): Promise<void>;
   /** Replaces atomically whatever link or file stands at `path`. */
-  link(path: string, target: string, owner?: { readonly uid: number; readonly gid: number }): Promise<void>;
+  link(
+    path: string,
+    target: string,
+    owner?: { readonly uid: number; readonly gid: number },
+    options?: Expectation,
+  ): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Swaps two paths in one step (`renameat2` with `RENAME_EXCHANGE`). */
   exchange(a: string, b: string): Promise<void>;
+  /** With owners, modes, times and links, to a place where nothing is yet. A copy that fails half-way is removed. */
   copyTree(from: string, to: string): Promise<void>;
   /** A file, link, FIFO or socket, or an empty directory. No error where nothing is. */
-  remove(path: string): Promise<void>;
+  remove(path: string, options?: Expectation): Promise<void>;
   /** Never follows links and never crosses into another file system. */
   removeTree(path: string): Promise<void>;
   setMode(path: string, mode: number): Promise<void>;
