@@ -24,14 +24,20 @@ export interface UnitStatus {
   readonly needsDaemonReload: boolean;
   /** 0 where no main process runs. */
   readonly mainPid: number;
+  /** When the main process was started, in milliseconds since the epoch (by the clock of that moment); 0 for never. */
+  readonly mainStarted_ms: number;
   /** When it last became active, in milliseconds since the epoch; 0 for never. */
   readonly activeSince_ms: number;
+  /** When its state last changed, which a reload does too, in milliseconds since the epoch. */
+  readonly stateChanged_ms: number;
+  /** The unit file and the drop-ins that systemd has read, absolute paths; they may be gone from the disk. */
+  readonly files: readonly string[];
   readonly result: string;
 }
 
 /** Speaks D-Bus to PID 1 over `/run/systemd/private`; starts no process. */
 export interface SystemdReader {
-  /** Status of several units in one round trip each, over one connection. `name` may lack `.service`. Absent units have load `not-found`. */
+  /** Status of several units over one connection, all asked at once: about one round trip in all. `name` may lack `.service`. Absent units have load `not-found`. */
   units(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>>;
   unit(name: string): Promise<UnitStatus>;
 }
