@@ -8,7 +8,7 @@
 import type { ResourceRef } from '../desired-state/schema/kind.ts';
 import type { Host, HostReader } from './host/host.ts';
 
-export type { ResourceRef };
+export type { Host, HostReader, ResourceRef };
 
 /**
  * What a change costs the people who use the host, cheapest first.
