@@ -22,8 +22,15 @@ export const fileMode = v.pipe(
       typeof mode === 'number' ? Number.isInteger(mode) && mode >= 0 && mode <= 0o7777 : /^[0-7]{3,4}$/.test(mode),
     'expected a file mode such as "0644"',
   ),
+  v.metadata({ octal: true }),
   v.transform((mode) => (typeof mode === 'number' ? mode : Number.parseInt(mode, 8))),
 );
+
+/**
+ * Put into the pipe of a value that takes addresses: the compiler replaces the text `hosts.<role>` there by the list of
+ * the addresses of that role's hosts (inside of a list: by its items). The schema itself sees only the addresses.
+ */
+export const takesAddresses = v.metadata({ addresses: true });
 
 /** A user or group name as Debian's adduser accepts it, or a numeric id as text. */
 export const accountName = v.pipe(
