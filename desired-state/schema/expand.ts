@@ -44,10 +44,10 @@ function expandEntry(
   at: readonly string[],
 ): Expansion {
   const full = typeof entry === 'string' ? (definition.shorthands?.[entry] ?? entry) : entry;
-  const { requires, mode, ...own } = isPlainObject(full) ? full : {};
+  const { requires, drift, ...own } = isPlainObject(full) ? full : {};
   const spec = isPlainObject(full) ? own : full;
-  const meta = v.safeParse(metaSchema, { requires, mode });
-  const issues = [...explain(metaSchema, { requires, mode }), ...explain(definition.entry, spec)];
+  const meta = v.safeParse(metaSchema, { requires, drift });
+  const issues = [...explain(metaSchema, { requires, drift }), ...explain(definition.entry, spec)];
   const parsed = v.safeParse(definition.entry, spec);
   if (!meta.success || !parsed.success) {
     return { resources: [], issues: issues.map((issue) => within(issue, at, definition, entry)), owned: [] };
@@ -57,7 +57,7 @@ function expandEntry(
     name,
     spec,
     requires: meta.output.requires ?? [],
-    ...(meta.output.mode === undefined ? {} : { mode: meta.output.mode }),
+    ...(meta.output.drift === undefined ? {} : { mode: meta.output.drift }),
   };
   const owned = (definition.owns?.(name, parsed.output) ?? []).map((path) => ({ path, by: { kind, name }, at }));
   return { resources: [resource], issues: [], owned };
@@ -75,7 +75,8 @@ export const metaSchema = v.object({
       v.description('Resources that come first, each written `kind/name`.'),
     ),
   ),
-  mode: v.optional(
+  // Not `mode`, which is what files and directories call their permission bits.
+  drift: v.optional(
     v.pipe(modeSchema, v.description('`enforce` repairs drift, `report` only reports it. Default: that of the host.')),
   ),
 });
@@ -92,5 +93,5 @@ function within(issue: SectionIssue, at: readonly string[], definition: KindDefi
     return { ...issue, path, known: [...(issue.known ?? []), ...Object.keys(definition.shorthands ?? {})] };
   }
   if (issue.path.length !== 1 || issue.known === undefined || issue.atKey !== true) return { ...issue, path };
-  return { ...issue, path, known: [...issue.known, 'requires', 'mode'] };
+  return { ...issue, path, known: [...issue.known, 'requires', 'drift'] };
 }
