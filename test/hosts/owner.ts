@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs';
 /** `<pid>:<start time in clock ticks since boot>` of this process. */
 export const OWN_TOKEN = `${process.pid}:${startTime(process.pid)}`;
 
+/** Label of every container and network that a test process made. Its value is the process's token. */
+export const OWNER_LABEL = 'holdfast.owner';
+
 /** Whether the process that a token names still runs. */
 export function isAlive(token: string): boolean {
   const [pid, start] = token.split(':');
