@@ -24,6 +24,8 @@ export interface ReconcileOptions {
   readonly dryRun?: boolean;
   /** Only these, and nothing that they require. Throws `OrderError` where the manifest has no such resource. */
   readonly only?: readonly ResourceRef[];
+  /** Told of each change that is about to be applied. */
+  readonly onChange?: (ref: ResourceRef, summary: string) => void;
   /** Told of each resource as soon as it is settled. */
   readonly onResource?: (result: ResourceResult) => void;
 }
@@ -70,14 +72,14 @@ export function createEngine(options: EngineOptions): Engine {
       loaded = next;
     },
 
-    async reconcile({ dryRun: dry = false, only, onResource = () => {} } = {}) {
+    async reconcile({ dryRun: dry = false, only, onChange = () => {}, onResource = () => {} } = {}) {
       const run = current();
       if (!dry && enforcing) throw new Error('a reconcile is under way already');
       const started_ms = now();
       const begun = performance.now();
       const nodes = only === undefined ? run.nodes : pick(run.nodes, only);
       const policy = policyOf(run.manifest);
-      const context: RunContext = { loaded: run, nodes, reader, memories, policy, now, random, onResource };
+      const context: RunContext = { loaded: run, nodes, reader, memories, policy, now, random, onChange, onResource };
       let resources: readonly ResourceResult[];
       if (dry) {
         resources = await dryRun(context);

@@ -20,6 +20,8 @@ export interface RunContext {
   readonly policy: RetryPolicy;
   readonly now: () => number;
   readonly random: () => number;
+  /** `summary` of the change that is about to be applied. */
+  readonly onChange: (ref: ResourceRef, summary: string) => void;
   readonly onResource: (result: ResourceResult) => void;
 }
 
@@ -171,6 +173,7 @@ class Run {
         continue;
       }
       const begun = performance.now();
+      this.#context.onChange(node, this.#context.loaded.mask(change.summary));
       try {
         await change.apply(host);
         changes.push(this.#change(change, 'applied', performance.now() - begun));
