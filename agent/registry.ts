@@ -1,5 +1,6 @@
 import type { Kind, SpecOf } from '../desired-state/schema/kinds.ts';
 import type { ResourceType } from './resource.ts';
+import { services } from './resources/services/index.ts';
 
 /** Every kind with its implementation: a kind in the schema without a line here does not compile. */
-export const registry: { readonly [K in Kind]: ResourceType<SpecOf[K]> } = {};
+export const registry: { readonly [K in Kind]: ResourceType<SpecOf[K]> } = { services };

@@ -1,7 +1,8 @@
 import type { SpecOfDefinition } from './kind.ts';
+import { services } from './services.ts';
 
 /** The kind table: every section of a manifest that declares resources, in the order in which the reference lists them. */
-export const kinds = {} as const;
+export const kinds = { services } as const;
 
 export type Kind = keyof typeof kinds;
 export type SpecOf = { readonly [K in Kind]: SpecOfDefinition<(typeof kinds)[K]> };

@@ -1,5 +1,5 @@
 import { CallTimeout, Connection, ConnectionLost } from './dbus/connection.ts';
-import type { DBusValue } from './dbus/marshal.ts';
+import { type DBusValue, textOrEmpty } from './dbus/marshal.ts';
 import type { Call, Message } from './dbus/message.ts';
 
 const PRIVATE_SOCKET = '/run/systemd/private';
@@ -61,14 +61,14 @@ export class SystemdBus {
     const listener: Listener = (signal) => {
       if (signal.member !== 'JobRemoved') return;
       const [, job, , result] = signal.body();
-      ended.set(String(job), String(result));
+      ended.set(textOrEmpty(job), textOrEmpty(result));
       wake();
     };
     this.#listeners.add(listener);
     try {
       await this.manage('Subscribe').catch(ignoreAlreadySubscribed);
       const [job] = await this.manage(member, 'ss', [unit, 'replace']);
-      return await this.#jobResult(String(job), ended, timeout_ms, (next) => {
+      return await this.#jobResult(textOrEmpty(job), ended, timeout_ms, (next) => {
         wake = next;
       });
     } finally {

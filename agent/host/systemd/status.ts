@@ -1,6 +1,6 @@
 import type { SystemdBus } from './bus.ts';
 import { DBusError } from './dbus/connection.ts';
-import type { DBusValue } from './dbus/marshal.ts';
+import { type DBusValue, numberOr0, textOrEmpty } from './dbus/marshal.ts';
 import { typeInterface, unitName, unitPath } from './names.ts';
 import type { UnitStatus } from './port.ts';
 
@@ -29,20 +29,20 @@ export async function readUnit(bus: SystemdBus, name: string): Promise<UnitStatu
       ofService('Result'),
       unitFileState(bus, unit),
     ]);
-  const realName = text(id) || unit;
+  const realName = textOrEmpty(id) || unit;
   return {
     unit: realName,
-    load: text(load),
-    active: text(active),
-    sub: text(sub),
+    load: textOrEmpty(load),
+    active: textOrEmpty(active),
+    sub: textOrEmpty(sub),
     unitFile: unitFile === 'alias' && realName !== unit ? await unitFileState(bus, realName) : unitFile,
     needsDaemonReload: reload === true,
-    mainPid: number(mainPid),
-    mainStarted_ms: number(mainStarted) / 1000,
-    activeSince_ms: number(since) / 1000,
-    stateChanged_ms: number(changed) / 1000,
-    files: [fragment, ...(Array.isArray(dropIns) ? dropIns : [])].map(text).filter((file) => file !== ''),
-    result: text(result),
+    mainPid: numberOr0(mainPid),
+    mainStarted_ms: numberOr0(mainStarted) / 1000,
+    activeSince_ms: numberOr0(since) / 1000,
+    stateChanged_ms: numberOr0(changed) / 1000,
+    files: [fragment, ...(Array.isArray(dropIns) ? dropIns : [])].map(textOrEmpty).filter((file) => file !== ''),
+    result: textOrEmpty(result),
   };
 }
 
@@ -50,7 +50,7 @@ export async function readUnit(bus: SystemdBus, name: string): Promise<UnitStatu
 async function unitFileState(bus: SystemdBus, unit: string): Promise<string> {
   try {
     const [state] = await bus.ask('GetUnitFileState', 's', [unit]);
-    return text(state);
+    return textOrEmpty(state);
   } catch (error) {
     if (error instanceof DBusError && NO_UNIT_FILE.has(error.code)) return 'absent';
     throw error;
@@ -62,11 +62,3 @@ const NO_UNIT_FILE = new Set([
   'org.freedesktop.systemd1.NoSuchUnit',
   'org.freedesktop.systemd1.LoadFailed',
 ]);
-
-function text(value: DBusValue | undefined): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function number(value: DBusValue | undefined): number {
-  return typeof value === 'number' ? value : 0;
-}

@@ -9,6 +9,14 @@ export interface Variant {
   readonly value: DBusValue;
 }
 
+export function textOrEmpty(value: DBusValue | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
+
+export function numberOr0(value: DBusValue | undefined): number {
+  return typeof value === 'number' ? value : 0;
+}
+
 /** Bytes that are not D-Bus, or a value that does not fit its signature. */
 export class MarshalError extends Error {
   override readonly name = 'MarshalError';
@@ -21,7 +29,9 @@ const BYTES_OF_TYPES: readonly (readonly [number, string])[] = [
   [4, 'biuhsoa'],
   [8, 'xtd({'],
 ];
-const ALIGNMENT = new Map(BYTES_OF_TYPES.flatMap(([bytes, types]) => [...types].map((type) => [type, bytes] as const)));
+const ALIGNMENT = new Map(
+  BYTES_OF_TYPES.flatMap(([bytes, types]) => types.split('').map((type) => [type, bytes] as const)),
+);
 
 /** The specification's own bounds. */
 const MAX_ARRAY_BYTES = 64 * 1024 * 1024;
@@ -192,7 +202,7 @@ class Reader {
     if (depth > MAX_DEPTH) throw new MarshalError('a D-Bus value nests too deep');
     const alignment = alignmentOf(type);
     this.#at = Math.ceil(this.#at / alignment) * alignment;
-    switch (type[0]) {
+    switch (type.charAt(0)) {
       case 's':
       case 'o':
         return this.#text(this.#view.getUint32(this.#skip(4), this.#little));

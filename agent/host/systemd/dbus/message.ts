@@ -59,7 +59,7 @@ export function decodeMessage(bytes: Buffer): Message {
   const endian = endianOf(bytes);
   const [, typeCode, , , bodySize, serial, fields] = unmarshal('yyyyuua(yv)', bytes, endian);
   const type = TYPES[Number(typeCode)];
-  if (type === undefined || !Array.isArray(fields)) throw new MarshalError(`unknown D-Bus message type ${typeCode}`);
+  if (type === undefined || !Array.isArray(fields)) throw new MarshalError('unknown D-Bus message type');
   const byCode = new Map(fields.map((field) => (Array.isArray(field) ? [field[0], field[1]] : [undefined, undefined])));
   const signature = textOf(byCode.get(8)) ?? '';
   const body = bytes.subarray(bytes.length - Number(bodySize));
