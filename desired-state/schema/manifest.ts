@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { type AgentSettings, agentSettingsSchema } from './agent-settings.ts';
-import type { ResourceRef } from './kind.ts';
+import type { KindDefinition, ResourceRef } from './kind.ts';
 import { type Kind, kinds, type SpecOf } from './kinds.ts';
 import { fromWire, toWire } from './secret.ts';
 
@@ -35,6 +35,11 @@ export interface Manifest {
   readonly host: string;
   /** The git commit that it was compiled from. */
   readonly revision: string;
+  /**
+   * Raised by the controller with every revision that it takes in, whatever the commit's date, and kept over its restarts;
+   * so that an agent can tell a rollback (higher) from a controller that serves something outdated (lower).
+   */
+  readonly sequence?: number | undefined;
   readonly environment: string;
   readonly roles: readonly string[];
   readonly mode: Mode;
@@ -46,6 +51,7 @@ const envelopeSchema = v.object({
   format: v.object({ major: v.number(), minor: v.number() }),
   host: v.string(),
   revision: v.string(),
+  sequence: v.optional(v.number()),
   environment: v.string(),
   roles: v.array(v.string()),
   mode: modeSchema,
@@ -92,8 +98,9 @@ export function decodeManifest(text: string): Manifest {
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch (error) {
-    throw new ManifestError(`the manifest is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  } catch {
+    // Not the parser's own message: it quotes the text, in which secrets stand in clear.
+    throw new ManifestError(`the manifest is not JSON (${text.length} characters)`);
   }
   const envelope = v.safeParse(envelopeSchema, fromWire(json));
   if (!envelope.success) throw new ManifestError(`the manifest is malformed: ${issueText(envelope.issues[0])}`);
@@ -109,7 +116,10 @@ export function decodeManifest(text: string): Manifest {
 /** Parses one resource by its kind's schema. Throws `ManifestError`. */
 export function parseResource(raw: RawResource): Resource {
   if (!isKind(raw.kind)) throw new ManifestError(`the manifest has a resource of unknown kind "${raw.kind}"`);
-  const parsed = v.safeParse(kinds[raw.kind].entry as v.GenericSchema, raw.spec);
+  const definition: KindDefinition = kinds[raw.kind];
+  const named = v.safeParse(definition.names ?? v.string(), raw.name);
+  if (!named.success) throw new ManifestError(`${raw.kind}/${raw.name}: ${named.issues[0].message}`);
+  const parsed = v.safeParse(definition.entry, raw.spec);
   if (!parsed.success) {
     throw new ManifestError(`${raw.kind}/${raw.name} is malformed: ${issueText(parsed.issues[0])}`);
   }
