@@ -51,10 +51,12 @@ test('every kind of change to a file is found', async () => {
 
 test('a file that was broken and restored differs in its times only', async () => {
   const earlier = await host.snapshot();
-  await host.sh('cp -a /etc/hosts.allow /root/x; echo x >>/etc/hosts.allow; cat /root/x >/etc/hosts.allow; rm /root/x');
+  await host.sh(
+    'cp -a /etc/debian_version /root/x; echo x >>/etc/debian_version; cat /root/x >/etc/debian_version; rm /root/x',
+  );
   const later = await host.snapshot();
   assert.deepEqual(diffSnapshots(earlier, later, { compare: 'result' }), []);
-  assert.match(diffSnapshots(earlier, later).join('\n'), /hosts\.allow: mtime_ns/);
+  assert.match(diffSnapshots(earlier, later).join('\n'), /debian_version: mtime_ns/);
 });
 
 test('a file written under a folder that the caller ignores is not a difference', async () => {
@@ -80,7 +82,7 @@ test("a change of PostgreSQL's roles, grants and settings is found", async () =>
   const role = await differencesAfter(sql('create role todo login'));
   assert.match(role.join('\n'), /postgres new: CREATE ROLE todo;/);
   const grant = await differencesAfter(sql('grant create on schema public to todo'));
-  assert.match(grant.join('\n'), /postgres new: GRANT ALL ON SCHEMA public TO todo;/);
+  assert.match(grant.join('\n'), /postgres new: GRANT CREATE ON SCHEMA public TO todo;/);
   const setting = await differencesAfter(
     `${sql('alter system set work_mem = 8192')}; ${sql('select pg_reload_conf()')}`,
   );
