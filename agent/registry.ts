@@ -1,6 +1,7 @@
 import type { Kind, SpecOf } from '../desired-state/schema/kinds.ts';
 import type { ResourceType } from './resource.ts';
 import { services } from './resources/services/index.ts';
+import { supervisor } from './resources/supervisor/index.ts';
 
 /** Every kind with its implementation: a kind in the schema without a line here does not compile. */
-export const registry: { readonly [K in Kind]: ResourceType<SpecOf[K]> } = { services };
+export const registry: { readonly [K in Kind]: ResourceType<SpecOf[K]> } = { services, supervisor };
