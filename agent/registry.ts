@@ -1,7 +1,16 @@
 import type { Kind, SpecOf } from '../desired-state/schema/kinds.ts';
 import type { ResourceType } from './resource.ts';
+import { directories } from './resources/directories/index.ts';
+import { files } from './resources/files/index.ts';
 import { services } from './resources/services/index.ts';
 import { supervisor } from './resources/supervisor/index.ts';
+import { symlinks } from './resources/symlinks/index.ts';
 
 /** Every kind with its implementation: a kind in the schema without a line here does not compile. */
-export const registry: { readonly [K in Kind]: ResourceType<SpecOf[K]> } = { services, supervisor };
+export const registry: { readonly [K in Kind]: ResourceType<SpecOf[K]> } = {
+  directories,
+  symlinks,
+  files,
+  services,
+  supervisor,
+};

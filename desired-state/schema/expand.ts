@@ -47,9 +47,13 @@ function expandEntry(
   const { requires, drift, ...own } = isPlainObject(full) ? full : {};
   const spec = isPlainObject(full) ? own : full;
   const meta = v.safeParse(metaSchema, { requires, drift });
-  const issues = [...explain(metaSchema, { requires, drift }), ...explain(definition.entry, spec)];
+  const issues = [
+    ...nameIssues(definition, name),
+    ...explain(metaSchema, { requires, drift }),
+    ...explain(definition.entry, spec),
+  ];
   const parsed = v.safeParse(definition.entry, spec);
-  if (!meta.success || !parsed.success) {
+  if (!meta.success || !parsed.success || issues.length > 0) {
     return { resources: [], issues: issues.map((issue) => within(issue, at, definition, entry)), owned: [] };
   }
   const resource: RawResource = {
@@ -61,6 +65,12 @@ function expandEntry(
   };
   const owned = (definition.owns?.(name, parsed.output) ?? []).map((path) => ({ path, by: { kind, name }, at }));
   return { resources: [resource], issues: [], owned };
+}
+
+function nameIssues(definition: KindDefinition, name: string): readonly SectionIssue[] {
+  if (definition.names === undefined) return [];
+  const parsed = v.safeParse(definition.names, name);
+  return (parsed.issues ?? []).map((issue) => ({ path: [], message: `${name}: ${issue.message}`, atKey: true }));
 }
 
 const REFERENCE = 'expected a reference such as "packages/packages"';

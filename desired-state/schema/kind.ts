@@ -20,6 +20,8 @@ export interface KindDefinition<Entry extends v.GenericSchema = v.GenericSchema,
   readonly form: F;
   /** Schema of one resource. Every key has a `v.description`, which editors and the reference show. */
   readonly entry: Entry;
+  /** What the keys of an `each` section look like. Default: any text. */
+  readonly names?: v.GenericSchema<string, string>;
   /** One sentence for the reference. */
   readonly description: string;
   /** What an entry may be short for: `present` in `packages: { nginx: present }` is the entry's own business, but

@@ -14,6 +14,15 @@ export const absolutePath = v.pipe(
   v.regex(/^\/(?!.*\/\.\.?(?:\/|$))[^\0]*$/, 'expected an absolute path without "." or ".." parts'),
 );
 
+/** An absolute path that is written in only one way, so that two names never mean one file. Not `/` itself. */
+export const normalPath = v.pipe(
+  v.string('expected an absolute path'),
+  v.regex(
+    /^(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)+$/,
+    'expected an absolute path without "." or ".." parts, double slashes or a slash at its end',
+  ),
+);
+
 /** File mode as four octal digits in quotes (`"0644"`), or as YAML writes octal (`0o644`). Output: a number. */
 export const fileMode = v.pipe(
   v.union([v.string(), v.number()], 'expected a file mode such as "0644"'),
@@ -30,7 +39,7 @@ export const fileMode = v.pipe(
  * Put into the pipe of a value that takes addresses: the compiler replaces the text `hosts.<role>` there by the list of
  * the addresses of that role's hosts (inside of a list: by its items). The schema itself sees only the addresses.
  */
-export const takesAddresses = v.metadata({ addresses: true });
+export const takesAddresses = <Input>() => v.metadata<Input, { readonly addresses: true }>({ addresses: true });
 
 /** A user or group name as Debian's adduser accepts it, or a numeric id as text. */
 export const accountName = v.pipe(

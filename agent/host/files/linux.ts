@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync, realpathSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { runCommand } from '../commands/run.ts';
-import { setMode, setOwner } from './attributes.ts';
+import { setMode, setOwner, setOwnership } from './attributes.ts';
 import { copyTree, makeDirectory, remove, removeTree, rename } from './entries.ts';
 import { exchangePaths } from './exchange.ts';
 import { HashCache } from './hash.ts';
@@ -40,6 +40,7 @@ export function linuxFiles(): FileWriter {
     copyTree,
     remove: async (path, options) => remove(path, options?.expecting),
     removeTree,
+    setOwnership: async (path, ownership, options) => setOwnership(path, ownership, options?.expecting),
     setMode: async (path, mode) => setMode(path, mode),
     setOwner: async (path, uid, gid) => setOwner(path, uid, gid),
   };

@@ -65,6 +65,8 @@ export interface FileWriter extends FileReader {
   remove(path: string, options?: Expectation): Promise<void>;
   /** Never follows links and never crosses into another file system. */
   removeTree(path: string): Promise<void>;
+  /** Owner and mode together, of anything but a symlink, on one handle: nobody can swap the path in between. */
+  setOwnership(path: string, ownership: Ownership, options?: Expectation): Promise<void>;
   setMode(path: string, mode: number): Promise<void>;
   /** Of the link itself where `path` is one. */
   setOwner(path: string, uid: number, gid: number): Promise<void>;
