@@ -1,0 +1,271 @@
+import { createHash } from 'node:crypto';
+import * as v from 'valibot';
+import { agentSection, compileAgentSettings } from '../../desired-state/schema/agent-settings.ts';
+import { commonEntries, documentSchemas, hostEntries } from '../../desired-state/schema/document.ts';
+import { type Expansion, expandSection, type OwnedPath, type SectionIssue } from '../../desired-state/schema/expand.ts';
+import { explain } from '../../desired-state/schema/explain.ts';
+import type { KindDefinition } from '../../desired-state/schema/kind.ts';
+import { type Kind, kinds } from '../../desired-state/schema/kinds.ts';
+import {
+  type AgentSettings,
+  encodeManifest,
+  MANIFEST_FORMAT,
+  type Mode,
+  modeSchema,
+} from '../../desired-state/schema/manifest.ts';
+import { childSchemas } from '../../desired-state/schema/walk.ts';
+import type { HostFacts } from './address.ts';
+import { buildContext } from './context.ts';
+import { type Inventory, type InventoryHost, takeInventory } from './inventory.ts';
+import { type Issue, Issues, type Place } from './issue.ts';
+import { checkSections, checkUnused, readLayers } from './layers.ts';
+import { type Located, type LocatedEntry, placeAt } from './located.ts';
+import { BROKEN } from './lookup.ts';
+import { hint } from './names.ts';
+import { findCycles, findDangling, type Requirer, refName } from './requires.ts';
+import type { Secrets } from './secrets.ts';
+import { evaluate, type Workshop } from './section.ts';
+import { Templates } from './template.ts';
+import { checkTree, type Tree } from './tree.ts';
+
+export interface CompileOptions {
+  /** The git commit, or any other name of what is compiled. */
+  readonly revision: string;
+  /** How many revisions the controller has taken in; tells a rollback from something outdated. */
+  readonly sequence?: number;
+  /** `undefined` when they are not at hand, as when a tree is checked elsewhere: then any name of a secret passes. */
+  readonly secrets: Secrets | undefined;
+  /** What the hosts have reported, by name. */
+  readonly facts: ReadonlyMap<string, HostFacts>;
+  /** Put before paths in issues, for example `desired-state/`. */
+  readonly prefix?: string;
+}
+
+export interface CompiledHost {
+  readonly host: string;
+  readonly environment: string;
+  readonly roles: readonly string[];
+  /** JSON, with the secrets in clear: what the host gets. */
+  readonly text: string;
+  /** Of everything in the text but the revision: two revisions that mean the same for the host have the same one. */
+  readonly etag: string;
+  readonly resources: number;
+}
+
+/** A host whose manifest needs something that is not known yet; nothing is wrong with the tree. */
+export interface PendingHost {
+  readonly host: string;
+  readonly reasons: readonly string[];
+}
+
+export interface Compilation {
+  readonly revision: string;
+  readonly hosts: ReadonlyMap<string, CompiledHost>;
+  readonly pending: ReadonlyMap<string, PendingHost>;
+  /** Of the whole tree; when there is one, no manifest of this revision is for use. */
+  readonly issues: readonly Issue[];
+}
+
+/** Compiles the manifests of all hosts of a tree, or finds everything that is wrong with it. Pure. */
+export function compileTree(tree: Tree, options: CompileOptions): Compilation {
+  const issues = new Issues();
+  const display = (path: string): string => `${options.prefix ?? ''}${path}`;
+  checkTree(tree, display, issues);
+  const layers = readLayers(tree, display, issues);
+  for (const layer of [...layers.environment.values(), ...layers.role.values(), ...layers.host.values()]) {
+    checkSections(layer, issues);
+  }
+  const inventory = takeInventory(layers, options.facts, issues);
+  for (const layer of [...layers.environment.values(), ...layers.role.values(), ...layers.host.values()]) {
+    if (!inventory.used.has(layer)) checkUnused(layer, issues);
+  }
+  const shared = { tree, display, issues, inventory, templates: new Templates(), options };
+  const hosts = new Map<string, CompiledHost>();
+  const pending = new Map<string, PendingHost>();
+  for (const host of inventory.hosts) {
+    const compiled = compileHost(host, shared);
+    if ('reasons' in compiled) pending.set(host.name, compiled);
+    else hosts.set(host.name, compiled);
+  }
+  return { revision: options.revision, hosts, pending, issues: issues.sorted() };
+}
+
+interface Shared {
+  readonly tree: Tree;
+  readonly display: (path: string) => string;
+  readonly issues: Issues;
+  readonly inventory: Inventory;
+  readonly templates: Templates;
+  readonly options: CompileOptions;
+}
+
+function compileHost(host: InventoryHost, shared: Shared): CompiledHost | PendingHost {
+  const pending = new Set<string>();
+  const context = buildContext({
+    host,
+    inventory: shared.inventory,
+    secrets: shared.options.secrets,
+    evaluate: (value) => evaluate(value, [], work),
+    cycle: (value, name) => shared.issues.add(value.place, `variable "${name}" needs itself`, host.name),
+  });
+  const work: Workshop = { ...shared, host: host.name, context, pending };
+  for (const name of context.vars.names()) context.vars.get(name);
+  const envelope = compileEnvelope(host, work);
+  const sections = sectionsOf(host).map((section) => compileSection(section, work));
+  checkHost(sections, work);
+  if (pending.size > 0) return { host: host.name, reasons: [...pending].sort() };
+  const resources = sections.flatMap((section) => section.expansion.resources);
+  const manifest = {
+    format: MANIFEST_FORMAT,
+    host: host.name,
+    environment: host.environment,
+    roles: host.roles,
+    ...envelope,
+  };
+  const etag = `"${createHash('sha256')
+    .update(encodeManifest({ ...manifest, revision: '' }, resources))
+    .digest('base64url')}"`;
+  const { revision, sequence } = shared.options;
+  const text = encodeManifest({ ...manifest, revision, ...(sequence === undefined ? {} : { sequence }) }, resources);
+  const { name, environment, roles } = host;
+  return { host: name, environment, roles, text, etag, resources: resources.length };
+}
+
+function compileEnvelope(host: InventoryHost, work: Workshop): { mode: Mode; agent: AgentSettings } {
+  const read = (key: string, schema: v.GenericSchema): unknown => {
+    const entry = host.merged.entries.get(key);
+    if (entry === undefined) return undefined;
+    const value = evaluate(entry.value, [schema], work);
+    if (value === BROKEN) return undefined;
+    for (const issue of explain(schema, value)) report(issue, entry, work);
+    return value;
+  };
+  for (const key of ['address', 'vars'] as const) read(key, { ...commonEntries, ...hostEntries }[key]);
+  const mode = v.safeParse(modeSchema, read('mode', modeSchema));
+  const agent = v.safeParse(agentSection, read('agent', agentSection) ?? {});
+  const settings = agent.success ? agent.output : v.parse(agentSection, {});
+  return { mode: mode.success ? mode.output : 'enforce', agent: compileAgentSettings(settings) };
+}
+
+interface Section {
+  readonly kind: Kind;
+  readonly entry: LocatedEntry;
+}
+
+interface CompiledSection extends Section {
+  readonly expansion: Expansion;
+}
+
+/** In the order of the kind table, so that the same declarations always make the same manifest. */
+function sectionsOf(host: InventoryHost): readonly Section[] {
+  return (Object.keys(kinds) as Kind[]).flatMap((kind) => {
+    const entry = host.merged.entries.get(kind);
+    return entry === undefined ? [] : [{ kind, entry }];
+  });
+}
+
+/**
+ * Each resource is taken by itself, so that one with something wrong or pending in it hides nothing of the others.
+ */
+function compileSection(section: Section, work: Workshop): CompiledSection {
+  const { kind, entry } = section;
+  const schemas = childSchemas(documentSchemas.host, kind);
+  const parts: Expansion[] = [];
+  if (isWhole(kind) || entry.value.type !== 'map') {
+    const value = evaluate(entry.value, schemas, work);
+    if (value !== BROKEN) parts.push(expandSection(kind, value));
+  } else {
+    for (const [name, inner] of entry.value.entries) {
+      const value = evaluate(
+        inner.value,
+        schemas.flatMap((schema) => childSchemas(schema, name)),
+        work,
+      );
+      if (value !== BROKEN) parts.push(expandSection(kind, { [name]: value }));
+    }
+  }
+  const issues = parts.flatMap((part) => part.issues);
+  for (const issue of issues) report(issue, entry, work);
+  const resources = parts.flatMap((part) => part.resources);
+  return { kind, entry, expansion: { resources, issues, owned: parts.flatMap((part) => part.owned) } };
+}
+
+/** What concerns several resources of a host: requirements and owners. */
+function checkHost(sections: readonly CompiledSection[], work: Workshop): void {
+  const requirers = sections.flatMap(requirersOf);
+  for (const issue of [...findDangling(requirers), ...findCycles(requirers)]) {
+    work.issues.add(issue.place, issue.message, work.host);
+  }
+  checkOwners(sections, work);
+}
+
+function requirersOf({ kind, entry, expansion }: CompiledSection): readonly Requirer[] {
+  const whole: [string, LocatedEntry] = [kind, entry];
+  const entries = isWhole(kind) ? [whole] : entry.value.type === 'map' ? [...entry.value.entries] : [];
+  return entries.map(([name, { value }]) => {
+    const resource = expansion.resources.find((one) => one.name === name);
+    const written = value.type === 'map' ? value.entries.get('requires')?.value : undefined;
+    const items = written?.type === 'list' ? written.items : [];
+    const requires = items.flatMap((item, index) => {
+      const ref = resource?.requires[index];
+      const text = item.type === 'scalar' && typeof item.value === 'string' ? item.value : '{{';
+      if (ref === undefined && text.includes('{{')) return [];
+      return [{ name: ref === undefined ? text : refName(ref), place: item.place }];
+    });
+    return { name: `${kind}/${name}`, requires };
+  });
+}
+
+function isWhole(kind: Kind): boolean {
+  const definition: KindDefinition = kinds[kind];
+  return definition.form === 'whole';
+}
+
+function checkOwners(sections: readonly CompiledSection[], work: Workshop): void {
+  const owners = new Map<string, { readonly owner: OwnedPath; readonly place: Place }>();
+  for (const { entry, expansion } of sections) {
+    for (const owner of expansion.owned) {
+      const path = owner.path.replace(/(?<=.)\/+$/, '');
+      const place = placeAt(entry.value, owner.at, 'key', entry.keyPlace);
+      const other = owners.get(path);
+      if (other === undefined) owners.set(path, { owner, place });
+      else {
+        const at = `${other.place.file}:${other.place.line}:${other.place.column}`;
+        const names = `${owner.by.kind}/${owner.by.name} and ${other.owner.by.kind}/${other.owner.by.name} (${at})`;
+        work.issues.add(place, `two owners of ${path}: ${names}; keep one of them`, work.host);
+      }
+    }
+  }
+}
+
+function report(issue: SectionIssue, entry: LocatedEntry, work: Workshop): void {
+  const path = contentPath(issue.path, entry.value);
+  const place = placeAt(entry.value, path, issue.atKey === true ? 'key' : 'value', entry.keyPlace);
+  const last = issue.path.at(-1);
+  const word = issue.atKey === true ? last : textOf(entry.value, path);
+  const help = issue.known === undefined || word === undefined ? '' : hint(String(word), issue.known);
+  work.issues.add(place, `${issue.message}${help}`, work.host);
+}
+
+/** What is wrong with a rendered `content` is told where its template or source is named. */
+function contentPath(path: readonly (string | number)[], root: Located): readonly (string | number)[] {
+  if (path.at(-1) !== 'content') return path;
+  const parent = path
+    .slice(0, -1)
+    .reduce<Located | undefined>(
+      (node, step) => (node?.type === 'map' ? node.entries.get(String(step))?.value : undefined),
+      root,
+    );
+  if (parent?.type !== 'map' || parent.entries.has('content')) return path;
+  return [...path.slice(0, -1), parent.entries.has('template') ? 'template' : 'source'];
+}
+
+function textOf(root: Located, path: readonly (string | number)[]): string | undefined {
+  let node: Located | undefined = root;
+  for (const step of path) {
+    if (node.type === 'map') node = node.entries.get(String(step))?.value;
+    else node = node.type === 'list' && typeof step === 'number' ? node.items[step] : undefined;
+    if (node === undefined) return undefined;
+  }
+  return node.type === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
+}

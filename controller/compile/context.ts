@@ -1,0 +1,96 @@
+import { Secret } from '../../desired-state/schema/secret.ts';
+import type { Inventory, InventoryHost } from './inventory.ts';
+import type { Located, LocatedMap } from './located.ts';
+import { BROKEN, type Names, Pending } from './lookup.ts';
+import type { Secrets } from './secrets.ts';
+
+/** What templates of a host may name: `host`, `hosts`, `environment`, `vars` and `secret`. */
+export interface Context {
+  readonly host: unknown;
+  readonly hosts: Names;
+  readonly environment: string;
+  readonly vars: Names;
+  readonly secret: Names;
+}
+
+export interface ContextOptions {
+  readonly host: InventoryHost;
+  readonly inventory: Inventory;
+  /** `undefined` when the secrets are not at hand: then every name stands for some secret. */
+  readonly secrets: Secrets | undefined;
+  /** Works out a value of `vars:`, which may itself be a template. */
+  readonly evaluate: (value: Located) => unknown;
+  /** Tells that a variable needs itself. */
+  readonly cycle: (value: Located, name: string) => void;
+}
+
+export function buildContext(options: ContextOptions): Context {
+  const { host, inventory } = options;
+  return {
+    host: { name: host.name, address: host.address, environment: host.environment, roles: host.roles },
+    hosts: hostsByRole(host, inventory),
+    environment: host.environment,
+    vars: variables(options),
+    secret: secretNames(options.secrets),
+  };
+}
+
+/** `hosts.<role>` and `hosts.all`: hosts of the same environment, in the order of their names. */
+function hostsByRole(host: InventoryHost, inventory: Inventory): Names {
+  const near = inventory.hosts.filter((one) => one.environment === host.environment);
+  const known = new Set(['all', ...inventory.roles]);
+  return {
+    names: () => known,
+    get: (role) =>
+      known.has(role)
+        ? near
+            .filter((one) => role === 'all' || one.roles.includes(role))
+            .map(({ name, address }) => ({ name, address }))
+        : undefined,
+  };
+}
+
+/** The addresses of a role's hosts; pending as long as one of them is unknown, since a list without it would lock it out. */
+export function addressesOf(hosts: Names, role: string): readonly string[] | Pending | undefined {
+  const found = hosts.get(role);
+  if (!Array.isArray(found)) return undefined;
+  const addresses: readonly unknown[] = found.map((host: { readonly address: unknown }) => host.address);
+  return addresses.find((address) => address instanceof Pending) ?? addresses.filter((one) => typeof one === 'string');
+}
+
+/** Variables are worked out when first named, so that one may name another, in any order. */
+function variables({ host, evaluate, cycle }: ContextOptions): Names {
+  const map = host.merged.entries.get('vars')?.value;
+  if (map?.type !== 'map') return { names: () => [], get: () => undefined };
+  return lazyMap(map, evaluate, cycle);
+}
+
+export function lazyMap(
+  map: LocatedMap,
+  evaluate: (value: Located) => unknown,
+  cycle: (value: Located, name: string) => void,
+): Names {
+  const done = new Map<string, unknown>();
+  const running = new Set<string>();
+  return {
+    names: () => map.entries.keys(),
+    get: (name) => {
+      const value = map.entries.get(name)?.value;
+      if (value === undefined || done.has(name)) return done.get(name);
+      if (running.has(name)) {
+        cycle(value, name);
+        return BROKEN;
+      }
+      running.add(name);
+      const result = value.type === 'map' ? lazyMap(value, evaluate, cycle) : evaluate(value);
+      running.delete(name);
+      done.set(name, result);
+      return result;
+    },
+  };
+}
+
+function secretNames(secrets: Secrets | undefined): Names {
+  if (secrets === undefined) return { names: () => [], get: (name) => new Secret(`<${name}>`) };
+  return { names: () => secrets.keys(), get: (name) => secrets.get(name) };
+}
