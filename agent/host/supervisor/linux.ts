@@ -5,7 +5,7 @@ import { linuxProcesses } from '../processes/linux.ts';
 import { checkFiles, tidy } from './check.ts';
 import { configFiles, readDaemonConfig } from './config.ts';
 import { BrokenConfiguration, type ConfigChanges, type SupervisedProcess, type SupervisorWriter } from './port.ts';
-import { decodeResponse, encodeCall, field, XmlRpcFault, type XmlRpcValue } from './xml-rpc.ts';
+import { decodeResponse, encodeCall, field, textField, XmlRpcFault, type XmlRpcValue } from './xml-rpc.ts';
 
 /** `supervisor/xmlrpc.py`, class `Faults`. */
 const FAULT = { badName: 10, noFile: 20, notExecutable: 21, notRunning: 70, alreadyAdded: 90, cantReread: 92 } as const;

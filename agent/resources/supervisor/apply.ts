@@ -81,7 +81,8 @@ async function switchGroups(change: Switch, host: Host): Promise<void> {
   const configured = await host.supervisor.configChanges();
   const gone = new Set(configured?.removed);
   const differs = new Set([...(configured?.added ?? []), ...(configured?.changed ?? []), ...gone]);
-  const concerned = change.groups.filter((name) => differs.has(name));
+  // A program whose group went is a group of its own again: our own groups count, named in the plan or not.
+  const concerned = [...differs].filter((name) => change.groups.includes(name) || plan.has(name));
   for (const name of concerned) {
     await host.supervisor.stopGroup(name, { timeout_ms: plan.get(name)?.stop_ms ?? UNKNOWN_STOP_MS });
     await host.supervisor.removeGroup(name);

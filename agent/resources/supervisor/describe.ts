@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { reveal, Secret } from '../../../desired-state/schema/secret.ts';
 import { modeText, textDiff } from '../../describe.ts';
 import type { Described } from '../../resource.ts';
 import { type Change, type FileWrite, type Switch, sameText } from './diff.ts';
@@ -29,9 +30,7 @@ function describeSwitch(change: Switch): Described {
     ...(stopped.length === 0 ? [] : [`stop ${stopped.join(', ')}`]),
   ];
   const diffs = [
-    ...change.writes
-      .filter((write) => !sameText(write))
-      .map((write) => textDiff(write.path, write.before?.text, write.text)),
+    ...change.writes.filter((write) => !sameText(write)).map(fileDiff),
     ...change.removals.map((removal) => `${removal.path}: removed\n`),
   ];
   const replaces = change.writes.some((write) => write.before !== undefined) || change.removals.length > 0;
@@ -40,6 +39,13 @@ function describeSwitch(change: Switch): Described {
     ...(diffs.length === 0 ? {} : { diff: diffs.join('') }),
     hazard: change.groups.length > 0 && (replaces || change.writes.length === 0) ? 'restart' : 'none',
   };
+}
+
+/** What stood in a file that only root may read counts as secret, whether or not the new text is. */
+function fileDiff({ path, before, text }: FileWrite): string {
+  const wasPrivate = before !== undefined && (before.mode & 0o044) === 0;
+  const shown = wasPrivate && !(text instanceof Secret) ? new Secret(reveal(text), []) : text;
+  return textDiff(path, before?.text, shown);
 }
 
 function writeSummary(write: FileWrite): string {
