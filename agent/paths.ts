@@ -10,3 +10,6 @@ export const manifestPath = join(stateDirectory, 'manifest.json');
 export const recollectionPath = join(stateDirectory, 'converged.json');
 
 export const runLockPath = join(stateDirectory, 'run.lock');
+
+/** Sockets and what else ends with a boot. */
+export const runDirectory = process.env['HOLDFAST_RUN_DIRECTORY'] ?? '/run/holdfast';
