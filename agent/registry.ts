@@ -2,6 +2,7 @@ import type { Kind, SpecOf } from '../desired-state/schema/kinds.ts';
 import type { ResourceType } from './resource.ts';
 import { directories } from './resources/directories/index.ts';
 import { files } from './resources/files/index.ts';
+import { nginx } from './resources/nginx/index.ts';
 import { services } from './resources/services/index.ts';
 import { supervisor } from './resources/supervisor/index.ts';
 import { symlinks } from './resources/symlinks/index.ts';
@@ -13,4 +14,5 @@ export const registry: { readonly [K in Kind]: ResourceType<SpecOf[K]> } = {
   files,
   services,
   supervisor,
+  nginx,
 };
