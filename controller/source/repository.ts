@@ -1,0 +1,243 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { type SimpleGit, simpleGit } from 'simple-git';
+import { FOLDERS, LIMITS, type Tree, type TreeFile } from '../compile/tree.ts';
+
+export interface RepositoryOptions {
+  /** Path or URL, as `git fetch` takes it. */
+  readonly repository: string;
+  readonly branch: string;
+  /** Sub-directory of the tree inside of the repository; `.` for its root. */
+  readonly directory: string;
+  /** Where the copy of the repository is kept; belongs to this process alone. */
+  readonly stateDirectory: string;
+  /** Bound on a git command that says nothing. */
+  readonly timeout_ms?: number;
+}
+
+/** What git said, in one line, and what the controller wanted of it. */
+export class RepositoryError extends Error {
+  override readonly name = 'RepositoryError';
+}
+
+/**
+ * A bare copy of the repository. Revisions are read out of it into memory; nothing is ever checked out, so that a kill at
+ * any moment leaves nothing half done. What was fetched once stays readable when the remote is gone or force-pushed.
+ */
+export class Repository {
+  readonly #options: RepositoryOptions;
+  readonly #bare: string;
+
+  constructor(options: RepositoryOptions) {
+    this.#options = options;
+    this.#bare = join(options.stateDirectory, 'repository.git');
+  }
+
+  /** Makes the copy where there is none, and clears what a killed git may have left. Fetches nothing. */
+  async open(): Promise<void> {
+    await mkdir(this.#options.stateDirectory, { recursive: true, mode: 0o700 });
+    await writeFile(this.#config, gitConfig(), { mode: 0o600 });
+    if (existsSync(this.#bare)) {
+      await removeLocks(this.#bare);
+      if (await this.#works()) return;
+      await rm(this.#bare, { recursive: true });
+    }
+    await mkdir(this.#bare, { mode: 0o700 });
+    await this.#git().raw(['init', '--quiet', '--bare', '.']);
+  }
+
+  /** Looks which commit the branch is at, and gets it when it is not here yet. Throws `RepositoryError`. */
+  async fetch(): Promise<string> {
+    const { repository, branch } = this.#options;
+    const listed = await this.#run(`look at ${branch}`, ['ls-remote', '--', repository, `refs/heads/${branch}`]);
+    const revision = /^([0-9a-f]{40,64})\t/m.exec(listed)?.[1];
+    if (revision === undefined) throw new RepositoryError(`${shown(repository)} has no branch "${branch}"`);
+    if (await this.#has(revision)) return revision;
+    // Into a name of its own, forced: a branch that was rewound or rewritten is a revision like any other.
+    const ref = `+refs/heads/${branch}:refs/holdfast/fetched`;
+    await this.#run(`fetch ${branch}`, [
+      'fetch',
+      '--quiet',
+      '--no-tags',
+      '--no-write-fetch-head',
+      '--',
+      repository,
+      ref,
+    ]);
+    // The branch may have moved in between; what counts is what is here now.
+    const fetched = (
+      await this.#run('read the fetched commit', ['rev-parse', '--verify', 'refs/holdfast/fetched'])
+    ).trim();
+    await this.#run('keep the fetched commit', ['update-ref', `refs/holdfast/kept/${fetched}`, fetched]);
+    return fetched;
+  }
+
+  /** The tree of a revision that has been fetched. Throws `RepositoryError`. */
+  async readTree(revision: string): Promise<Tree> {
+    const prefix = normalPrefix(this.#options.directory);
+    const folders = FOLDERS.map((folder) => `${prefix}${folder}`);
+    const listing = await this.#run('list the tree', [
+      'ls-tree',
+      '-r',
+      '-z',
+      '-l',
+      '--full-tree',
+      revision,
+      '--',
+      ...folders,
+    ]);
+    const entries = listing.split('\0').flatMap((line) => parseEntry(line, prefix));
+    checkBounds(entries);
+    const wanted = [...new Set(entries.filter(isRead).map((entry) => entry.object))];
+    const blobs = await this.#blobs(wanted);
+    return new Map(entries.map((entry) => [entry.path, toTreeFile(entry, blobs)]));
+  }
+
+  async #blobs(objects: readonly string[]): Promise<ReadonlyMap<string, Buffer>> {
+    if (objects.length === 0) return new Map();
+    const git = this.#git(`${objects.join('\n')}\n`);
+    try {
+      return parseBatch(await git.binaryCatFile(['--batch']));
+    } catch (error) {
+      throw new RepositoryError(`cannot read the files of the revision: ${firstLine(error)}`);
+    }
+  }
+
+  async #has(revision: string): Promise<boolean> {
+    const found = await this.#git()
+      .raw(['cat-file', '-t', revision])
+      .catch(() => '');
+    return found.trim() === 'commit';
+  }
+
+  async #works(): Promise<boolean> {
+    return this.#git()
+      .raw(['rev-parse', '--is-bare-repository'])
+      .then(
+        (text) => text.trim() === 'true',
+        () => false,
+      );
+  }
+
+  async #run(what: string, command: string[]): Promise<string> {
+    try {
+      return await this.#git().raw(command);
+    } catch (error) {
+      throw new RepositoryError(`cannot ${what} of ${shown(this.#options.repository)}: ${firstLine(error)}`);
+    }
+  }
+
+  #git(input?: string): SimpleGit {
+    return simpleGit({
+      baseDir: this.#bare,
+      timeout: { block: this.#options.timeout_ms ?? 60_000 },
+      unsafe: { allowUnsafeConfigPaths: true },
+      allowEnvironment: ['GIT_CONFIG_GLOBAL', 'GIT_TERMINAL_PROMPT', 'GIT_ALLOW_PROTOCOL', 'GIT_SSL_CAINFO'],
+      ...(input === undefined ? {} : { input: () => input }),
+    }).env({
+      ...inherited(),
+      GIT_CONFIG_GLOBAL: this.#config,
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_ALLOW_PROTOCOL: 'file:git:http:https:ssh',
+      LC_ALL: 'C',
+    });
+  }
+
+  get #config(): string {
+    return join(this.#options.stateDirectory, 'gitconfig');
+  }
+}
+
+/** What git needs of our environment; nothing in it makes git run another program. */
+function inherited(): Record<string, string> {
+  const names = /^(?:PATH|HOME|USER|LOGNAME|TZ|SSH_AUTH_SOCK|SSL_CERT_(?:FILE|DIR)|GIT_SSL_CAINFO|(?:https?|no|all)_proxy)$/i;
+  const entries = Object.entries(process.env);
+  return Object.fromEntries(entries.flatMap(([name, value]) => (names.test(name) && value ? [[name, value]] : [])));
+}
+
+/**
+ * A configuration file and not `-c`, because only a file reaches the other git that serves a repository on this machine:
+ * that one refuses a repository of another user unless it is told that this is meant.
+ */
+function gitConfig(): string {
+  return `[include]\n\tpath = ${join(homedir(), '.gitconfig')}\n[safe]\n\tdirectory = *\n[gc]\n\tauto = 0\n`;
+}
+
+/** Lock files of a git that was killed: no other process works in this directory. */
+async function removeLocks(directory: string): Promise<void> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const locks = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.lock'));
+  for (const lock of locks) await rm(join(lock.parentPath, lock.name), { force: true });
+}
+
+interface TreeEntry {
+  readonly mode: string;
+  readonly object: string;
+  readonly size_bytes: number;
+  readonly path: string;
+}
+
+/** `100644 blob <id>    <size>\t<path>` */
+function parseEntry(line: string, prefix: string): readonly TreeEntry[] {
+  const match = /^(\d{6}) (\w+) ([0-9a-f]+) +(\d+|-)\t(.+)$/s.exec(line);
+  if (match === null) return [];
+  const [, mode = '', , object = '', size = '', path = ''] = match;
+  return [{ mode, object, size_bytes: size === '-' ? 0 : Number(size), path: path.slice(prefix.length) }];
+}
+
+function checkBounds(entries: readonly TreeEntry[]): void {
+  const total_bytes = entries.reduce((sum, entry) => sum + entry.size_bytes, 0);
+  if (entries.length > LIMITS.files) throw new RepositoryError(`the revision holds more than ${LIMITS.files} files`);
+  if (total_bytes > LIMITS.totalBytes)
+    throw new RepositoryError(`the revision holds more than ${LIMITS.totalBytes} bytes`);
+}
+
+function isRead(entry: TreeEntry): boolean {
+  return entry.mode !== SUBMODULE && entry.size_bytes <= LIMITS.fileBytes;
+}
+
+const SUBMODULE = '160000';
+const LINK = '120000';
+
+function toTreeFile(entry: TreeEntry, blobs: ReadonlyMap<string, Buffer>): TreeFile {
+  if (entry.mode === SUBMODULE) return { type: 'refused', reason: 'a git submodule, which is not read' };
+  if (!isRead(entry)) return { type: 'refused', reason: `larger than ${LIMITS.fileBytes} bytes` };
+  const content = blobs.get(entry.object);
+  if (content === undefined) throw new RepositoryError(`the object ${entry.object} (${entry.path}) is missing`);
+  return entry.mode === LINK ? { type: 'link', target: content.toString('utf8') } : { type: 'file', content };
+}
+
+/** `<id> blob <size>\n<content>\n` for each object. */
+function parseBatch(output: Buffer): ReadonlyMap<string, Buffer> {
+  const blobs = new Map<string, Buffer>();
+  let at = 0;
+  while (at < output.length) {
+    const end = output.indexOf('\n', at);
+    const [object = '', type, size] = output.toString('latin1', at, end).split(' ');
+    if (type !== 'blob' || size === undefined) throw new Error(`git cat-file answered "${object} ${type ?? ''}"`);
+    const start = end + 1;
+    blobs.set(object, output.subarray(start, start + Number(size)));
+    at = start + Number(size) + 1;
+  }
+  return blobs;
+}
+
+/** `desired-state/`, and nothing for the root. */
+export function normalPrefix(directory: string): string {
+  const parts = directory.split('/').filter((part) => part !== '' && part !== '.');
+  return parts.length === 0 ? '' : `${parts.join('/')}/`;
+}
+
+/** A URL without the password that may stand in it. */
+export function shown(repository: string): string {
+  return repository.replace(/^(\w+:\/\/)[^/@]*@/, '$1***@');
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const line = lines.find((one) => /^(?:fatal|error):/.test(one)) ?? lines[0] ?? 'git failed';
+  return shown(line.replace(/(\w+:\/\/)[^/@\s]*@/g, '$1***@').replace(/^(?:fatal|error): /, ''));
+}
