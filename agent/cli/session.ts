@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { decodeManifest } from '../../desired-state/schema/manifest.ts';
 import { createEngine, type Engine, type Recollection } from '../engine/engine.ts';
 import { createLinuxHost } from '../host/linux.ts';
 import { takeRunLock } from '../host/run-lock.ts';
-import { manifestPath, recollectionPath, runLockPath } from '../paths.ts';
+import { manifestPath, recollectionPath, runLockPath, stateDirectory } from '../paths.ts';
 import { registry } from '../registry.ts';
 import type { ResourceRef } from '../resource.ts';
 import { UsageError } from './command.ts';
@@ -27,7 +27,7 @@ export const onlyOption = {
 
 export interface Session {
   readonly engine: Engine;
-  /** Keeps what the engine learned for the next process. Writes nothing where nothing is new. */
+  /** Keeps what the engine learned for the next process. Writes nothing where nothing is new; a failure is only a warning. */
   saveRecollection(): Promise<void>;
 }
 
@@ -51,7 +51,14 @@ export async function openSession({ manifest = manifestPath, lockWait_ms }: Sess
     engine,
     async saveRecollection() {
       const text = `${JSON.stringify(engine.recollection())}\n`;
-      if (text !== before) await host.files.write(recollectionPath, text, { uid: 0, gid: 0, mode: 0o600 });
+      if (text === before) return;
+      try {
+        await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
+        await host.files.write(recollectionPath, text, { uid: 0, gid: 0, mode: 0o600 });
+      } catch (error) {
+        // The host is as it should be; the next plan only cannot tell drift from a new declaration.
+        process.stderr.write(`holdfast-agent: ${error instanceof Error ? error.message : String(error)}\n`);
+      }
     },
   };
 }
