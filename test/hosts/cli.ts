@@ -25,7 +25,7 @@ function log(line: string): void {
 
 async function run(command: string | undefined, args: readonly string[]): Promise<number> {
   const set = defaultSet();
-  switch (command) {
+  switch (command ?? '') {
     case 'build': {
       const suite = args[0] ?? 'bookworm';
       if (!isSuite(suite)) return usageError(`unknown suite ${suite}`);

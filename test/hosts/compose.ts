@@ -47,10 +47,9 @@ export async function takeDown(set: HostSet, log: Log): Promise<void> {
 
 /** A host of the set; rejects where it does not run. */
 export async function hostOf(set: HostSet, name: string): Promise<Host> {
-  const container = await docker([
-    ...['ps', '--quiet', '--no-trunc', '--filter', `label=com.docker.compose.project=${set.project}`],
-    ...['--filter', `label=com.docker.compose.service=${name}`],
-  ]);
+  const labels = [`project=${set.project}`, `service=${name}`];
+  const filters = labels.flatMap((label) => ['--filter', `label=com.docker.compose.${label}`]);
+  const container = await docker(['ps', '--quiet', '--no-trunc', ...filters]);
   if (container === '') throw new Error(`${set.project} has no running host ${name}: run npm run hosts -- up`);
   const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}';
   return new Host({ name, container, address: await docker(['inspect', '--format', format, container]) });

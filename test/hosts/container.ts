@@ -18,10 +18,10 @@ const BOOT_POLL_MS = 25;
  * empty at every boot; NET_ADMIN is a host's power over its own network; SIGRTMIN+3 asks systemd to halt.
  */
 const SYSTEMD_ARGUMENTS: readonly string[] = [
-  ...['--cap-add', 'SYS_ADMIN', '--cap-add', 'NET_ADMIN'],
-  ...['--security-opt', 'seccomp=unconfined', '--security-opt', 'apparmor=unconfined'],
-  ...['--tmpfs', '/run', '--stop-signal', 'SIGRTMIN+3'],
-];
+  ['--cap-add', 'SYS_ADMIN', '--cap-add', 'NET_ADMIN'],
+  ['--security-opt', 'seccomp=unconfined', '--security-opt', 'apparmor=unconfined'],
+  ['--tmpfs', '/run', '--stop-signal', 'SIGRTMIN+3'],
+].flat();
 
 export interface ContainerOptions {
   readonly hostname: string;
@@ -38,18 +38,20 @@ export interface ContainerOptions {
 export async function runContainer(options: ContainerOptions): Promise<string> {
   if (!existsSync(NODE_BINARY)) throw new Error(`${NODE_BINARY} is missing: run npm ci`);
   const { network, memory_mb } = options;
-  return docker([
-    ...['run', '--detach', '--hostname', options.hostname, '--label', `${OWNER_LABEL}=${OWN_TOKEN}`],
-    ...SYSTEMD_ARGUMENTS,
-    ...(network === undefined ? ['--network', 'none'] : ['--network', network.name, '--ip', network.address]),
-    // Other hosts of the network find it by its short name, as in a private DNS zone.
-    ...(network === undefined ? [] : ['--network-alias', options.hostname]),
-    ...(memory_mb === undefined ? [] : ['--memory', `${memory_mb}m`]),
-    ...(options.volumes ?? []).flatMap((path) => ['--volume', path]),
-    ...['--volume', `${NODE_BINARY}:${HARNESS_NODE}:ro`],
-    ...(options.node ? ['--volume', `${NODE_BINARY}:${AGENT_NODE}:ro`] : []),
-    options.image,
-  ]);
+  return docker(
+    [
+      ['run', '--detach', '--hostname', options.hostname, '--label', `${OWNER_LABEL}=${OWN_TOKEN}`],
+      SYSTEMD_ARGUMENTS,
+      network === undefined ? ['--network', 'none'] : ['--network', network.name, '--ip', network.address],
+      // Other hosts of the network find it by its short name, as in a private DNS zone.
+      network === undefined ? [] : ['--network-alias', options.hostname],
+      memory_mb === undefined ? [] : ['--memory', `${memory_mb}m`],
+      (options.volumes ?? []).flatMap((path) => ['--volume', path]),
+      ['--volume', `${NODE_BINARY}:${HARNESS_NODE}:ro`],
+      options.node ? ['--volume', `${NODE_BINARY}:${AGENT_NODE}:ro`] : [],
+      [options.image],
+    ].flat(),
+  );
 }
 
 /** Waits until systemd has finished starting. Resolves to `running`, or `degraded` where a unit failed. */

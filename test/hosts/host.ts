@@ -82,13 +82,14 @@ export class Host {
     const timeout_ms = options.timeout_ms ?? EXEC_TIMEOUT_MS;
     return runProcess(
       [
-        ...['docker', 'exec', '--interactive'],
-        ...(options.user === undefined ? [] : ['--user', options.user]),
-        ...(options.cwd === undefined ? [] : ['--workdir', options.cwd]),
-        ...Object.entries(options.env ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
+        ['docker', 'exec', '--interactive'],
+        options.user === undefined ? [] : ['--user', options.user],
+        options.cwd === undefined ? [] : ['--workdir', options.cwd],
+        Object.entries(options.env ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
         // Ending `docker exec` would leave the command running on the host: its bound must lie there.
-        ...[this.container, 'timeout', '--kill-after=5', String(timeout_ms / 1000), ...argv],
-      ],
+        [this.container, 'timeout', '--kill-after=5', String(timeout_ms / 1000)],
+        argv,
+      ].flat(),
       { timeout_ms: timeout_ms + EXEC_GRACE_MS, ...(options.input === undefined ? {} : { input: options.input }) },
     );
   }

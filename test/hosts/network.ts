@@ -37,10 +37,9 @@ export async function createNetwork(): Promise<TestNetwork> {
   for (let attempt = 0; attempt < SUBNET_TRIES; attempt++) {
     const prefix = `10.${randomInt(64, 128)}.${randomInt(256)}`;
     const name = `holdfast-test-${prefix.replaceAll('.', '-')}`;
-    const result = await tryDocker([
-      ...['network', 'create', '--internal', '--label', `${OWNER_LABEL}=${OWN_TOKEN}`],
-      ...['--subnet', `${prefix}.0/24`, '--gateway', `${prefix}.1`, name],
-    ]);
+    const range = ['--subnet', `${prefix}.0/24`, '--gateway', `${prefix}.1`];
+    const label = ['--label', `${OWNER_LABEL}=${OWN_TOKEN}`];
+    const result = await tryDocker(['network', 'create', '--internal', ...label, ...range, name]);
     if (result.code === 0) return new TestNetwork({ name, prefix });
     // Another network has this range or this name: draw again. Anything else will not mend itself.
     if (!/overlap|already exists/i.test(result.stderr)) throw new Error(`cannot create a network: ${result.stderr}`);

@@ -14,10 +14,10 @@ const BUILD_TIMEOUT_MS = 1_800_000;
 
 /** What `docker run` and `docker commit` must know of an image; import and commit both forget it. */
 export const IMAGE_CHANGES: readonly string[] = [
-  ...['--change', 'ENTRYPOINT ["/sbin/holdfast-host-init"]'],
-  ...['--change', 'CMD ["/sbin/init"]'],
-  ...['--change', 'ENV container=docker'],
-];
+  ['--change', 'ENTRYPOINT ["/sbin/holdfast-host-init"]'],
+  ['--change', 'CMD ["/sbin/init"]'],
+  ['--change', 'ENV container=docker'],
+].flat();
 
 /** Hash of everything that goes into the base image but the state of Debian's archive on the day of the build. */
 export function baseHash(suite: Suite): string {
@@ -45,11 +45,11 @@ async function bootstrap(options: { suite: Suite; tarball: string; log: Log }): 
   log(`building Debian ${suite} with its package cache (about a minute)`);
   const unfinished = `${tarball}.part`;
   const argv = [
-    ...['mmdebstrap', '--variant=minbase', '--format=tar', '--skip=cleanup/apt'],
-    ...['--aptopt=Acquire::Retries "5"', '--dpkgopt=force-unsafe-io'],
-    ...[`--include=${INSTALLED.join(',')}`, `--customize-hook=${join(HERE, 'customize.sh')}`],
-    ...[suite, unfinished, '-'],
-  ];
+    ['mmdebstrap', '--variant=minbase', '--format=tar', '--skip=cleanup/apt'],
+    ['--aptopt=Acquire::Retries "5"', '--dpkgopt=force-unsafe-io'],
+    [`--include=${INSTALLED.join(',')}`, `--customize-hook=${join(HERE, 'customize.sh')}`],
+    [suite, unfinished, '-'],
+  ].flat();
   await mustRun(argv, {
     input: `${sourcesOf(suite)}\n`,
     timeout_ms: BUILD_TIMEOUT_MS,

@@ -15,18 +15,18 @@ export interface SuiteContents {
 
 /** Installed in the image: what a cloud image of Debian has, less what only a machine of its own can use. */
 export const INSTALLED: readonly string[] = [
-  ...['systemd', 'systemd-sysv', 'ca-certificates', 'curl', 'iproute2', 'iputils-ping', 'less', 'locales'],
-  ...['netbase', 'procps', 'sudo', 'tzdata'],
-];
+  ['systemd', 'systemd-sysv', 'ca-certificates', 'curl', 'iproute2', 'iputils-ping', 'less', 'locales'],
+  ['netbase', 'procps', 'sudo', 'tzdata'],
+].flat();
 
 const CACHE: readonly string[] = [
-  ...['acl', 'bash', 'build-essential', 'cron', 'dbus', 'git', 'gnupg', 'htop', 'jq', 'libpq-dev', 'libssl-dev'],
-  ...['logrotate', 'needrestart', 'nftables', 'nginx', 'openssl', 'rsync', 'unattended-upgrades'],
-  ...['gunicorn', 'python3', 'python3-dev', 'python3-django', 'python3-pip', 'python3-psycopg2', 'python3-venv'],
-  ...['pgbouncer', 'postgresql', 'postgresql-contrib', 'supervisor'],
+  ['acl', 'bash', 'build-essential', 'cron', 'dbus', 'git', 'gnupg', 'htop', 'jq', 'libpq-dev', 'libssl-dev'],
+  ['logrotate', 'needrestart', 'nftables', 'nginx', 'openssl', 'rsync', 'unattended-upgrades'],
+  ['gunicorn', 'python3', 'python3-dev', 'python3-django', 'python3-pip', 'python3-psycopg2', 'python3-venv'],
+  ['pgbouncer', 'postgresql', 'postgresql-contrib', 'supervisor'],
   // Small ones for tests of holds, pins, virtual packages and alternatives.
-  ...['cowsay', 'gawk', 'original-awk', 'sl'],
-];
+  ['cowsay', 'gawk', 'original-awk', 'sl'],
+].flat();
 
 const RIVALS: readonly string[] = ['chrony', 'ntpsec', 'systemd-timesyncd', 'exim4-daemon-light', 'postfix'];
 

@@ -27,11 +27,11 @@ export async function ensureWheels(options: {
   for (const file of options.requirements) {
     await mustRun(
       [
-        ...['/usr/bin/python3', '-m', 'pip', 'download', '--quiet', '--disable-pip-version-check'],
-        ...['--only-binary=:all:', '--implementation', 'cp', '--python-version', SUITES[options.suite].python],
-        ...platforms(options.suite),
-        ...['--dest', unfinished, '--requirement', file],
-      ],
+        ['/usr/bin/python3', '-m', 'pip', 'download', '--quiet', '--disable-pip-version-check'],
+        ['--only-binary=:all:', '--implementation', 'cp', '--python-version', SUITES[options.suite].python],
+        platforms(options.suite),
+        ['--dest', unfinished, '--requirement', file],
+      ].flat(),
       { timeout_ms: DOWNLOAD_TIMEOUT_MS },
     );
   }
