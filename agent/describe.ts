@@ -1,4 +1,4 @@
-import { createTwoFilesPatch } from 'diff';
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import { type MaybeSecret, Secret } from '../desired-state/schema/secret.ts';
 
 /** Helpers for `describe`: unified diffs as a person wants to read them, with secrets masked. Pure. */
@@ -16,14 +16,15 @@ export function textDiff(path: string, before: string | undefined, after: MaybeS
   const secret = after instanceof Secret;
   const patch = createTwoFilesPatch(before === undefined ? '/dev/null' : path, path, old, wanted, '', '', {
     context: 3,
+    headerOptions: FILE_HEADERS_ONLY,
   });
-  const lines = patch.split('\n').slice(1);
+  const [from = '', to = '', ...lines] = patch.split('\n');
   const shown = secret ? lines.map((line) => maskLine(line, after)) : lines;
-  return truncate(shown.join('\n'));
+  return truncate([from.trimEnd(), to.trimEnd(), ...shown].join('\n'));
 }
 
 function maskLine(line: string, secret: Secret): string {
-  if (line.startsWith('---') || line.startsWith('+++') || line.startsWith('@@')) return line;
+  if (line.startsWith('@@')) return line;
   if (line.startsWith('-')) return '-***';
   return mask(line, secret.fragments());
 }
