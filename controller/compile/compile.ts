@@ -75,6 +75,9 @@ export function compileTree(tree: Tree, options: CompileOptions): Compilation {
   for (const layer of [...layers.environment.values(), ...layers.role.values(), ...layers.host.values()]) {
     checkSections(layer, issues);
   }
+  if (layers.host.size === 0) {
+    issues.add({ file: display('hosts'), line: 1, column: 1 }, 'there is no host: expected files hosts/<name>.yaml');
+  }
   const inventory = takeInventory(layers, options.facts, issues);
   for (const layer of [...layers.environment.values(), ...layers.role.values(), ...layers.host.values()]) {
     if (!inventory.used.has(layer)) checkUnused(layer, issues);
@@ -122,7 +125,7 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
     roles: host.roles,
     ...envelope,
   };
-  const etag = `"${createHash('sha256')
+  const etag = `W/"${createHash('sha256')
     .update(encodeManifest({ ...manifest, revision: '' }, resources))
     .digest('base64url')}"`;
   const { revision, sequence } = shared.options;

@@ -22,6 +22,9 @@ export class RepositoryError extends Error {
   override readonly name = 'RepositoryError';
 }
 
+/** A revision that is beyond the bounds, and stays so. */
+class TooLarge extends RepositoryError {}
+
 /**
  * A bare copy of the repository. Revisions are read out of it into memory; nothing is ever checked out, so that a kill at
  * any moment leaves nothing half done. What was fetched once stays readable when the remote is gone or force-pushed.
@@ -51,9 +54,7 @@ export class Repository {
   /** Looks which commit the branch is at, and gets it when it is not here yet. Throws `RepositoryError`. */
   async fetch(): Promise<string> {
     const { repository, branch } = this.#options;
-    const listed = await this.#run(`look at ${branch}`, ['ls-remote', '--', repository, `refs/heads/${branch}`]);
-    const revision = /^([0-9a-f]{40,64})\t/m.exec(listed)?.[1];
-    if (revision === undefined) throw new RepositoryError(`${shown(repository)} has no branch "${branch}"`);
+    const revision = await this.#tip();
     if (await this.#has(revision)) return revision;
     // Into a name of its own, forced: a branch that was rewound or rewritten is a revision like any other.
     const ref = `+refs/heads/${branch}:refs/holdfast/fetched`;
@@ -74,8 +75,31 @@ export class Repository {
     return fetched;
   }
 
-  /** The tree of a revision that has been fetched. Throws `RepositoryError`. */
+  /** The tree of a revision that has been fetched; a copy that is damaged is made anew. Throws `RepositoryError`. */
   async readTree(revision: string): Promise<Tree> {
+    try {
+      return await this.#readTree(revision);
+    } catch (error) {
+      if (error instanceof TooLarge) throw error;
+      await this.#tip().catch(() => {
+        throw error; // a damaged copy is better than none while there is nothing to make a new one from
+      });
+    }
+    await rm(this.#bare, { recursive: true, force: true });
+    await this.open();
+    await this.fetch();
+    return this.#readTree(revision);
+  }
+
+  async #tip(): Promise<string> {
+    const { repository, branch } = this.#options;
+    const listed = await this.#run(`look at ${branch}`, ['ls-remote', '--', repository, `refs/heads/${branch}`]);
+    const revision = /^([0-9a-f]{40,64})\t/m.exec(listed)?.[1];
+    if (revision === undefined) throw new RepositoryError(`${shown(repository)} has no branch "${branch}"`);
+    return revision;
+  }
+
+  async #readTree(revision: string): Promise<Tree> {
     const prefix = normalPrefix(this.#options.directory);
     const folders = FOLDERS.map((folder) => `${prefix}${folder}`);
     const listing = await this.#run('list the tree', [
@@ -152,7 +176,8 @@ export class Repository {
 
 /** What git needs of our environment; nothing in it makes git run another program. */
 function inherited(): Record<string, string> {
-  const names = /^(?:PATH|HOME|USER|LOGNAME|TZ|SSH_AUTH_SOCK|SSL_CERT_(?:FILE|DIR)|GIT_SSL_CAINFO|(?:https?|no|all)_proxy)$/i;
+  const names =
+    /^(?:PATH|HOME|USER|LOGNAME|TZ|SSH_AUTH_SOCK|SSL_CERT_(?:FILE|DIR)|GIT_SSL_CAINFO|(?:https?|no|all)_proxy)$/i;
   const entries = Object.entries(process.env);
   return Object.fromEntries(entries.flatMap(([name, value]) => (names.test(name) && value ? [[name, value]] : [])));
 }
@@ -189,9 +214,8 @@ function parseEntry(line: string, prefix: string): readonly TreeEntry[] {
 
 function checkBounds(entries: readonly TreeEntry[]): void {
   const total_bytes = entries.reduce((sum, entry) => sum + entry.size_bytes, 0);
-  if (entries.length > LIMITS.files) throw new RepositoryError(`the revision holds more than ${LIMITS.files} files`);
-  if (total_bytes > LIMITS.totalBytes)
-    throw new RepositoryError(`the revision holds more than ${LIMITS.totalBytes} bytes`);
+  if (entries.length > LIMITS.files) throw new TooLarge(`the revision holds more than ${LIMITS.files} files`);
+  if (total_bytes > LIMITS.totalBytes) throw new TooLarge(`the revision holds more than ${LIMITS.totalBytes} bytes`);
 }
 
 function isRead(entry: TreeEntry): boolean {

@@ -1,0 +1,133 @@
+import type { Report } from '../desired-state/schema/report.ts';
+import type { HostFacts } from './compile/address.ts';
+import type { Intake } from './intake/intake.ts';
+import type { HostRecord, HostStore } from './store/host-store.ts';
+
+/** In one word, what an operator wants to know of a host. The first that fits, from the worst. */
+export type HostState =
+  | 'never-seen'
+  | 'silent'
+  | 'failed'
+  | 'pending'
+  | 'behind'
+  | 'paused'
+  | 'drifted'
+  | 'converging'
+  | 'converged';
+
+export interface HostStatus {
+  readonly host: string;
+  readonly state: HostState;
+  readonly environment?: string;
+  readonly roles?: readonly string[];
+  /** What the host shall run, and what it said that it runs. */
+  readonly wantedRevision?: string;
+  readonly runningRevision?: string;
+  /** Why it is not converged, in words. */
+  readonly why?: string;
+  readonly lastSeen_ms?: number;
+  readonly lastReport_ms?: number;
+  readonly resources?: Readonly<Record<string, number>>;
+  readonly agentVersion?: string;
+}
+
+export interface HostsOptions {
+  readonly store: HostStore;
+  readonly intake: () => Intake;
+  readonly now_ms: () => number;
+  /** A host that has not been heard of for this long is silent. */
+  readonly silentAfter_ms: number;
+}
+
+/** What is known of the hosts: desired by git, heard from their agents. */
+export class Hosts {
+  readonly #options: HostsOptions;
+
+  constructor(options: HostsOptions) {
+    this.#options = options;
+  }
+
+  /** The host's agent has made a request; of a host that git does not know, nothing is kept. */
+  seenIfKnown(host: string): void {
+    const { store, intake, now_ms } = this.#options;
+    if (intake().knows(host)) store.seen(host, now_ms());
+  }
+
+  report(report: Report): Promise<{ readonly addressesChanged: boolean }> {
+    const { store, now_ms } = this.#options;
+    return store.add(report.host, report, now_ms());
+  }
+
+  facts(): ReadonlyMap<string, HostFacts> {
+    return new Map([...this.#options.store.records()].map(([host, { addresses }]) => [host, { addresses }]));
+  }
+
+  record(host: string): HostRecord | undefined {
+    return this.#options.store.get(host);
+  }
+
+  statuses(): readonly HostStatus[] {
+    const intake = this.#options.intake();
+    const names = new Set([...(intake.served?.hosts.keys() ?? []), ...(intake.wanted?.hosts ?? [])]);
+    return [...names].sort().map((host) => this.status(host));
+  }
+
+  status(host: string): HostStatus {
+    const intake = this.#options.intake();
+    const record = this.record(host);
+    const served = intake.served?.hosts.get(host);
+    const report = record?.reports[0];
+    const reasons = intake.pending.get(host)?.reasons;
+    const { state, why } = this.#judge({ record, wanted: served?.revision, reasons });
+    return {
+      host,
+      state,
+      ...(served === undefined
+        ? {}
+        : { environment: served.environment, roles: served.roles, wantedRevision: served.revision }),
+      ...(report?.runningRevision === undefined ? {} : { runningRevision: report.runningRevision }),
+      ...(why === undefined ? {} : { why }),
+      ...(record === undefined ? {} : { lastSeen_ms: record.lastSeen_ms }),
+      ...(record?.lastReport_ms === undefined ? {} : { lastReport_ms: record.lastReport_ms }),
+      ...(report?.run === undefined ? {} : { resources: countByStatus(report) }),
+      ...(report === undefined ? {} : { agentVersion: report.agentVersion }),
+    };
+  }
+
+  #judge(known: {
+    readonly record: HostRecord | undefined;
+    readonly wanted: string | undefined;
+    readonly reasons: readonly string[] | undefined;
+  }): { readonly state: HostState; readonly why?: string } {
+    const { record, wanted, reasons } = known;
+    if (record === undefined) return { state: 'never-seen', why: reasons?.join('; ') ?? 'its agent has never called' };
+    const quiet_ms = this.#options.now_ms() - record.lastSeen_ms;
+    if (quiet_ms > this.#options.silentAfter_ms) {
+      return { state: 'silent', why: `its agent has not called for ${Math.round(quiet_ms / 1000)} s` };
+    }
+    if (reasons !== undefined) return { state: 'pending', why: reasons.join('; ') };
+    const report = record.reports[0];
+    if (report === undefined) return { state: 'converging', why: 'its agent has not reported yet' };
+    const broken = report.run?.resources.find(({ status }) => status === 'failed' || status === 'stalled');
+    if (broken !== undefined)
+      return { state: 'failed', why: `${broken.kind}/${broken.name}: ${broken.error ?? broken.status}` };
+    if (report.pause !== undefined) return { state: 'paused', why: `by ${report.pause.by}: ${report.pause.why}` };
+    if (report.runningRevision !== wanted)
+      return { state: 'behind', why: report.whyDifferent ?? 'it has not reported the new revision yet' };
+    const statuses = new Set(report.run?.resources.map(({ status }) => status));
+    if (statuses.has('drifted')) return { state: 'drifted', why: firstOf(report, 'drifted') };
+    if (statuses.has('waiting') || statuses.has('blocked') || report.run === undefined) return { state: 'converging' };
+    return { state: 'converged' };
+  }
+}
+
+function countByStatus(report: Report): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { status } of report.run?.resources ?? []) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
+
+function firstOf(report: Report, status: string): string {
+  const found = report.run?.resources.find((resource) => resource.status === status);
+  return found === undefined ? status : `${found.kind}/${found.name}: ${found.changes?.[0]?.summary ?? status}`;
+}

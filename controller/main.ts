@@ -1,0 +1,49 @@
+import { pino } from 'pino';
+import { startController } from './controller.ts';
+import { HELP, parseOptions, UsageError } from './options.ts';
+
+/** How long a stop may take before the process ends anyway. */
+const STOP_BOUND_MS = 10_000;
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2), process.env);
+  if (options === 'help') {
+    process.stdout.write(HELP);
+    return;
+  }
+  const logger = pino({
+    level: options.logLevel,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: { paths: ['req.headers.authorization', '*.authorization', '*.token'], censor: '***' },
+  });
+  const controller = await startController(options, logger);
+  logger.info(
+    { url: controller.url, repository: options.repository.replace(/\/\/[^/@]*@/, '//***@') },
+    'controller listens',
+  );
+  let stopping = false;
+  const stop = (signal: string): void => {
+    if (stopping) process.exit(1); // asked twice: at once
+    stopping = true;
+    logger.info({ signal }, 'controller stops');
+    setTimeout(() => process.exit(1), STOP_BOUND_MS).unref();
+    controller.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'stop failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+try {
+  await main();
+} catch (error) {
+  const usage = error instanceof UsageError;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`holdfast-controller: ${message}${usage ? '\nTry --help.' : ''}\n`);
+  process.exitCode = usage ? 2 : 1;
+}

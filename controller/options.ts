@@ -1,0 +1,136 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { parseDuration } from '../desired-state/schema/values.ts';
+
+export interface ControllerOptions {
+  readonly repository: string;
+  readonly branch: string;
+  readonly directory: string;
+  readonly stateDirectory: string;
+  readonly secrets: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  readonly poll_ms: number;
+  readonly silentAfter_ms: number;
+  readonly logLevel: string;
+}
+
+/** The command line is wrong; the message says what was expected. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export const HELP = `Usage: holdfast-controller --repository PATH|URL [options]
+
+Serves to each host the manifest that the desired state in a git repository declares for it.
+
+  --repository PATH|URL    the git repository (required)
+  --branch NAME            its branch (default: main)
+  --directory PATH         where hosts/, roles/ and environments/ are in it (default: desired-state)
+  --secrets FILE           map of names to secrets, YAML or JSON, mode 0600
+  --listen ADDRESS:PORT    where to listen (default: 127.0.0.1:8470); beyond loopback it takes --token-file
+  --token-file FILE        bearer token of agents and operators, mode 0600
+  --tls-cert FILE          certificate chain, PEM, and
+  --tls-key FILE           its key: serve https
+  --poll DURATION          how often to look at the repository (default: 10s); pushes to a repository on this
+                           machine are seen at once
+  --silent-after DURATION  a host that has not called for so long is called silent (default: 15m)
+  --state-directory PATH   (default: $STATE_DIRECTORY, or /var/lib/holdfast-controller)
+  --log-level LEVEL        trace, debug, info, warn, error (default: info)
+  --help                   this text
+
+Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for a wrong command line.
+`;
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
+
+/** `help` when that was asked for. Throws `UsageError`. */
+export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): ControllerOptions | 'help' {
+  const values = parse(args);
+  if (values.help === true) return 'help';
+  const { repository } = values;
+  if (repository === undefined || repository === '') throw new UsageError('--repository is missing');
+  if (repository.startsWith('-')) throw new UsageError('--repository expects a path or URL');
+  if (!/^(?!-)(?!.*\.\.)[\w./-]+$/.test(values.branch)) throw new UsageError('--branch expects the name of a branch');
+  const { host, port } = parseListen(values.listen);
+  const tlsCert = values['tls-cert'];
+  const tlsKey = values['tls-key'];
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) throw new UsageError('--tls-cert and --tls-key go together');
+  if (!isLoopback(host) && values['token-file'] === undefined) {
+    throw new UsageError(
+      `--listen ${values.listen} is reached from other machines, and manifests hold secrets: give --token-file as well`,
+    );
+  }
+  if (!LEVELS.includes(values['log-level'])) throw new UsageError(`--log-level expects one of ${LEVELS.join(', ')}`);
+  return {
+    repository: isPath(repository) ? resolve(repository) : repository,
+    branch: values.branch,
+    directory: values.directory,
+    stateDirectory: resolve(values['state-directory'] ?? env['STATE_DIRECTORY'] ?? '/var/lib/holdfast-controller'),
+    secrets: values.secrets,
+    tokenFile: values['token-file'],
+    tlsCert,
+    tlsKey,
+    host,
+    port,
+    poll_ms: duration('--poll', values.poll, 1000),
+    silentAfter_ms: duration('--silent-after', values['silent-after'], 1000),
+    logLevel: values['log-level'],
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      strict: true,
+      allowPositionals: false,
+      options: {
+        repository: { type: 'string' },
+        branch: { type: 'string', default: 'main' },
+        directory: { type: 'string', default: 'desired-state' },
+        secrets: { type: 'string' },
+        listen: { type: 'string', default: '127.0.0.1:8470' },
+        'token-file': { type: 'string' },
+        'tls-cert': { type: 'string' },
+        'tls-key': { type: 'string' },
+        poll: { type: 'string', default: '10s' },
+        'silent-after': { type: 'string', default: '15m' },
+        'state-directory': { type: 'string' },
+        'log-level': { type: 'string', default: 'info' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function parseListen(text: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || (host !== 'localhost' && isIP(host) === 0) || port > 65_535) {
+    throw new UsageError('--listen expects ADDRESS:PORT, such as 127.0.0.1:8470 or [::]:8470');
+  }
+  return { host, port };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** Anything but `scheme://…` and `user@host:path` is a path. */
+function isPath(repository: string): boolean {
+  return !/^[\w+.-]+:\/\//.test(repository) && !/^[^/:]+:/.test(repository);
+}
+
+function duration(option: string, text: string, least_ms: number): number {
+  const value_ms = /^\d+(?:ms|s|m|h|d)$/.test(text) ? parseDuration(text) : Number.NaN;
+  if (!(value_ms >= least_ms)) throw new UsageError(`${option} expects a duration such as "10s" or "15m"`);
+  return value_ms;
+}

@@ -1,0 +1,58 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+/** An answer that is an error, as RFC 9457 has it. `detail` says what to do next. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly status: number;
+  readonly title: string;
+  readonly extra: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(options: {
+    readonly status: number;
+    readonly title: string;
+    readonly detail: string;
+    readonly extra?: Readonly<Record<string, unknown>>;
+    readonly headers?: Readonly<Record<string, string>>;
+  }) {
+    super(options.detail);
+    this.status = options.status;
+    this.title = options.title;
+    this.extra = options.extra ?? {};
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** Every error leaves as `application/problem+json`; one of our own making says nothing of its insides. */
+export function installProblems(app: FastifyInstance): void {
+  app.setNotFoundHandler((request, reply) =>
+    send(
+      request,
+      reply,
+      new Problem({ status: 404, title: 'Not found', detail: `there is no ${request.method} ${pathOf(request)}` }),
+    ),
+  );
+  app.setErrorHandler((error: FastifyError | Problem, request, reply) => {
+    if (error instanceof Problem) return send(request, reply, error);
+    const status = error.statusCode ?? 500;
+    if (status >= 500) {
+      request.log.error({ err: error }, 'request failed');
+      const detail = 'the controller failed to answer; its log says why';
+      return send(request, reply, new Problem({ status: 500, title: 'Internal error', detail }));
+    }
+    return send(request, reply, new Problem({ status, title: 'Bad request', detail: error.message }));
+  });
+}
+
+function send(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
+  const { status, title, message: detail, extra } = problem;
+  return reply
+    .code(status)
+    .headers(problem.headers)
+    .type('application/problem+json')
+    .send({ type: 'about:blank', title, status, detail, instance: pathOf(request), ...extra });
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?')[0] ?? '/';
+}

@@ -1,0 +1,100 @@
+/** Why a held request ends. */
+export type Wake = 'changed' | 'timeout' | 'closing';
+
+interface Waiter {
+  readonly host: string;
+  readonly slot: number;
+  readonly done: (wake: Wake) => void;
+}
+
+const TICK_MS = 1000;
+/** The longest wait in ticks, and one more so that a full turn of the wheel is never the slot of now. */
+const SLOTS = 601;
+export const MAX_WAIT_S = SLOTS - 1;
+
+/** Answers per step: 50 each 20 ms are 2,500 hosts a second, 10,000 in four; a handful of hosts is answered at once. */
+const RELEASE_BATCH = 50;
+const RELEASE_STEP_MS = 20;
+
+/**
+ * Requests that are held until a host's manifest changes. One timer serves all of their bounds (a wheel of one-second
+ * slots), and a change that concerns many hosts lets them go in small batches, so that they do not all come at once.
+ */
+export class Waiters {
+  readonly #byHost = new Map<string, Set<Waiter>>();
+  readonly #wheel: readonly Set<Waiter>[] = Array.from({ length: SLOTS }, () => new Set());
+  #now = 0;
+  #count = 0;
+  #ticking: NodeJS.Timeout | undefined;
+  #closing = false;
+  #releasing: Waiter[] = [];
+  #stepping: NodeJS.Timeout | undefined;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Resolves when the host's manifest changes, after `seconds` (1 to `MAX_WAIT_S`), or when all are let go. */
+  wait(host: string, seconds: number, signal: AbortSignal): Promise<Wake> {
+    if (this.#closing || signal.aborted) return Promise.resolve('closing');
+    return new Promise((resolve) => {
+      const slot = (this.#now + Math.min(Math.max(Math.ceil(seconds), 1), MAX_WAIT_S)) % SLOTS;
+      const waiter: Waiter = {
+        host,
+        slot,
+        done: (wake) => {
+          if (!this.#remove(waiter)) return;
+          signal.removeEventListener('abort', leave);
+          resolve(wake);
+        },
+      };
+      const leave = (): void => waiter.done('closing');
+      signal.addEventListener('abort', leave, { once: true });
+      this.#add(waiter);
+    });
+  }
+
+  /** The manifests of these hosts have changed. */
+  release(hosts: Iterable<string>): void {
+    for (const host of hosts) for (const waiter of this.#byHost.get(host) ?? []) this.#releasing.push(waiter);
+    if (this.#stepping === undefined) this.#step();
+  }
+
+  /** Lets all go, now and from now on. */
+  close(): void {
+    this.#closing = true;
+    clearTimeout(this.#stepping);
+    for (const waiters of [...this.#byHost.values()]) for (const waiter of [...waiters]) waiter.done('closing');
+  }
+
+  #step(): void {
+    for (const waiter of this.#releasing.splice(0, RELEASE_BATCH)) waiter.done('changed');
+    this.#stepping = this.#releasing.length === 0 ? undefined : setTimeout(() => this.#step(), RELEASE_STEP_MS);
+  }
+
+  #add(waiter: Waiter): void {
+    const waiters = this.#byHost.get(waiter.host) ?? new Set();
+    this.#byHost.set(waiter.host, waiters.add(waiter));
+    this.#wheel[waiter.slot]?.add(waiter);
+    this.#count += 1;
+    this.#ticking ??= setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  #remove(waiter: Waiter): boolean {
+    const waiters = this.#byHost.get(waiter.host);
+    if (waiters?.delete(waiter) !== true) return false;
+    if (waiters.size === 0) this.#byHost.delete(waiter.host);
+    this.#wheel[waiter.slot]?.delete(waiter);
+    this.#count -= 1;
+    if (this.#count === 0) {
+      clearInterval(this.#ticking);
+      this.#ticking = undefined;
+    }
+    return true;
+  }
+
+  #tick(): void {
+    this.#now = (this.#now + 1) % SLOTS;
+    for (const waiter of [...(this.#wheel[this.#now] ?? [])]) waiter.done('timeout');
+  }
+}
