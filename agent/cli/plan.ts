@@ -15,8 +15,9 @@ export const plan = defineCommand({
     64: 'wrong usage',
   },
   async run({ manifest, only, json }) {
+    const wanted = parseOnly(only);
     const session = await openSession({ manifest, lockWait_ms: 0 });
-    const result = await session.engine.reconcile({ dryRun: true, ...parseOnly(only) });
+    const result = await session.engine.reconcile({ dryRun: true, ...wanted });
     process.stdout.write(json === true ? `${JSON.stringify(result, null, 2)}\n` : planText(result, process.stdout));
     if (result.resources.some(({ status }) => status === 'failed' || status === 'stalled')) return EXIT.failed;
     return result.resources.some(({ changes }) => changes.length > 0) ? EXIT.pending : EXIT.ok;

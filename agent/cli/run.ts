@@ -24,6 +24,7 @@ export const run = defineCommand({
   },
   async run({ once, manifest, only, wait = '30s', json }) {
     if (once !== true) throw new UsageError('run expects --once');
+    const wanted = parseOnly(only);
     const session = await openSession({ manifest, lockWait_ms: waitOf(wait) });
     const say = (text: string): void => void process.stdout.write(text);
     const progress =
@@ -34,7 +35,7 @@ export const run = defineCommand({
               say(changeBegins(ref, summary, process.stdout)),
             onResource: (resource: ResourceResult) => say(resourceLines(resource, process.stdout)),
           };
-    const result = await session.engine.reconcile({ ...parseOnly(only), ...progress });
+    const result = await session.engine.reconcile({ ...wanted, ...progress });
     await session.saveRecollection();
     say(json === true ? `${JSON.stringify(result, null, 2)}\n` : runSummary(result, process.stdout));
     return result.resources.every(({ status }) => IN_ORDER.has(status)) ? EXIT.ok : EXIT.failed;

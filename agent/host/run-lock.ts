@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -48,7 +49,12 @@ export async function takeRunLock({ path, wait_ms }: RunLockOptions): Promise<Ru
     await file.close();
     throw error;
   }
-  return { release: () => file.close() };
+  return {
+    async release() {
+      await file.truncate(0).catch(() => {});
+      await file.close();
+    },
+  };
 }
 
 /** The lock belongs to the open file, which we share with the child: it stays ours after the child's end. */
@@ -60,7 +66,7 @@ async function flock(file: FileHandle, wait_ms: number): Promise<number> {
   return typeof code === 'number' ? code : 1;
 }
 
-/** For people only: the content proves nothing, the lock does. */
+/** For people only: the content proves nothing, the lock does. A holder that was killed leaves its number there. */
 async function writeHolder(file: FileHandle): Promise<void> {
   try {
     await file.truncate(0);
@@ -73,5 +79,5 @@ async function writeHolder(file: FileHandle): Promise<void> {
 async function readHolder(file: FileHandle): Promise<string> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(32), 0, 32, 0);
   const pid = buffer.toString('utf8', 0, bytesRead).trim();
-  return /^\d+$/.test(pid) ? ` (process ${pid})` : '';
+  return /^\d+$/.test(pid) && existsSync(`/proc/${pid}`) ? ` (process ${pid})` : '';
 }
