@@ -111,10 +111,10 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
     evaluate: (value) => evaluate(value, [], work),
     cycle: (value, name) => shared.issues.add(value.place, `variable "${name}" needs itself`, host.name),
   });
-  const work: Workshop = { ...shared, host: host.name, context, pending };
+  const work: Workshop = { ...shared, host: host.name, kind: '', context, pending };
   for (const name of context.vars.names()) context.vars.get(name);
   const envelope = compileEnvelope(host, work);
-  const sections = sectionsOf(host).map((section) => compileSection(section, work));
+  const sections = sectionsOf(host).map((section) => compileSection(section, { ...work, kind: section.kind }));
   checkHost(sections, work);
   if (pending.size > 0) return { host: host.name, reasons: [...pending].sort() };
   const resources = sections.flatMap((section) => section.expansion.resources);

@@ -2,7 +2,7 @@
  * Escaping of one value for the text that it is put into. A value that cannot stand there safely is refused, with the
  * reason, because a broken or, worse, a differently read file on a server is never what was meant.
  */
-export const TARGETS = ['nginx', 'ini', 'supervisor', 'shell', 'sql', 'yaml', 'json', 'text'] as const;
+export const TARGETS = ['nginx', 'ini', 'supervisor', 'shell', 'sql', 'yaml', 'json', 'html', 'text'] as const;
 export type Target = (typeof TARGETS)[number];
 
 /** The quote that the value stands inside of; `''` for none. */
@@ -65,6 +65,7 @@ const escapes: { readonly [T in Target]: Escape } = {
     if (quote === '"') return JSON.stringify(value).slice(1, -1);
     return /^(?:-?(?:0|[1-9]\d*)(?:\.\d+)?|true|false)$/.test(value) ? value : JSON.stringify(value);
   },
+  html: (value) => value.replaceAll(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`),
   text: (value) => value,
 };
 
@@ -78,13 +79,15 @@ function refuse(value: string, pattern: RegExp, reason: string): void {
   if (pattern.test(value)) throw new Refused(reason);
 }
 
-/** What a template is written for, by the ending of its name before `.mustache`; files of unknown kind are plain text. */
-export function targetOf(template: string): Target {
+/**
+ * What a template is written for: what the kind says, or else the ending of its name before `.mustache`. Files of unknown
+ * kind are plain text.
+ */
+export function targetOf(template: string, kind: string): Target {
+  if (kind === 'nginx' || kind === 'supervisor') return kind;
   const plain = template.replace(/\.mustache$/, '');
-  const ending = plain.slice(plain.lastIndexOf('.') + 1);
   if (/(?:^|\/)nginx\//.test(plain)) return 'nginx';
-  if (/(?:^|\/)supervisor\//.test(plain)) return 'supervisor';
-  return ENDINGS[ending] ?? 'text';
+  return ENDINGS[plain.slice(plain.lastIndexOf('.') + 1)] ?? 'text';
 }
 
 const ENDINGS: Readonly<Record<string, Target>> = {
@@ -96,6 +99,9 @@ const ENDINGS: Readonly<Record<string, Target>> = {
   json: 'json',
   ini: 'ini',
   cfg: 'ini',
+  html: 'html',
+  htm: 'html',
+  xml: 'html',
 };
 
 interface Lexis {
@@ -113,6 +119,7 @@ const LEXIS: { readonly [T in Target]: Lexis } = {
   sql: { quotes: `"'`, comment: /^--/, backslash: [] },
   yaml: { quotes: `"'`, comment: /^#/, backslash: ['"'] },
   json: { quotes: '"', backslash: ['"'] },
+  html: { quotes: '', backslash: [] },
   text: { quotes: '', backslash: [] },
 };
 

@@ -12,6 +12,8 @@ import { readText, type Tree } from './tree.ts';
 /** What turns the parsed YAML of one host into plain values: templates rendered, secrets and addresses put in. */
 export interface Workshop {
   readonly host: string;
+  /** The section that is being worked on. */
+  readonly kind: string;
   readonly context: Context;
   readonly templates: Templates;
   readonly tree: Tree;
@@ -199,7 +201,7 @@ function renderFile(node: LocatedMap, source: TemplateSource, name: string, work
 
 function targetFor(node: LocatedMap, name: string, work: Workshop): Target | undefined {
   const entry = node.entries.get('escape');
-  if (entry === undefined) return targetOf(name);
+  if (entry === undefined) return targetOf(name, work.kind);
   const text = textAt(node, 'escape')?.text ?? '';
   const target = TARGETS.find((one) => one === text);
   if (target === undefined) {
