@@ -25,7 +25,7 @@ const entry = v.pipe(
     source: v.optional(
       v.pipe(
         v.string('expected the path of a file'),
-        v.description('A file below `desired-state/templates/` that is copied as it is; the compiler reads it.'),
+        v.description('A file below `desired-state/files/` that is copied as it is; the compiler reads it.'),
       ),
     ),
     owner: v.optional(v.pipe(accountName, v.description('User that owns the file. Default `root`.')), 'root'),

@@ -13,7 +13,7 @@ const text = {
   ),
   source: v.pipe(
     v.optional(v.string('expected the path of a file')),
-    v.description('A file below `desired-state/templates/` that is copied as it is.'),
+    v.description('A file below `desired-state/files/` that is copied as it is.'),
   ),
 };
 
