@@ -20,6 +20,26 @@ const commands: readonly Entry[] = [
     summary: 'make the host what the manifest says, once',
     load: async () => (await import('./cli/run.ts')).run,
   },
+  {
+    name: 'daemon',
+    summary: 'keep the host what the manifest says (systemd starts it)',
+    load: async () => (await import('./cli/daemon.ts')).daemon,
+  },
+  {
+    name: 'status',
+    summary: 'show how this host is, as the daemon sees it',
+    load: async () => (await import('./cli/status.ts')).status,
+  },
+  {
+    name: 'pause',
+    summary: 'stop repairs for a while',
+    load: async () => (await import('./cli/pause.ts')).pause,
+  },
+  {
+    name: 'resume',
+    summary: 'end a pause',
+    load: async () => (await import('./cli/resume.ts')).resume,
+  },
 ];
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -84,7 +84,7 @@ async function manifestText(path: string): Promise<string> {
 }
 
 /** A damaged file only costs the knowledge of what was converged. */
-function parseRecollection(text: string | undefined): Recollection | undefined {
+export function parseRecollection(text: string | undefined): Recollection | undefined {
   if (text === undefined) return undefined;
   try {
     const json: unknown = JSON.parse(text);

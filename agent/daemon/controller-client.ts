@@ -1,0 +1,206 @@
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage, RequestOptions } from 'node:http';
+import type { Report } from '../../desired-state/schema/report.ts';
+import type { AgentConfig } from './config.ts';
+
+/** The controller did not answer, or not with what was asked for. `retryAfter_ms` is what it asked for itself. */
+export class ControllerError extends Error {
+  override readonly name = 'ControllerError';
+  readonly retryAfter_ms: number;
+  /** 0 where there was no answer. */
+  readonly status: number;
+
+  constructor(
+    message: string,
+    options: { readonly retryAfter_ms?: number; readonly status?: number; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.status = options.status ?? 0;
+    this.retryAfter_ms = options.retryAfter_ms ?? 0;
+  }
+}
+
+/**
+ * `text` is absent where the manifest still is the one of the ETag that was sent; the revision may be another all the
+ * same: a commit that says nothing new about this host.
+ */
+export interface ManifestAnswer {
+  readonly text: string | undefined;
+  readonly etag: string | undefined;
+  /** The revision that is wanted; absent where the controller does not say. */
+  readonly revision: string | undefined;
+}
+
+export interface ControllerClient {
+  /**
+   * While the manifest still is the one of `etag`, the controller holds the request for up to `wait_ms`. Rejects with
+   * `ControllerError`.
+   */
+  manifest(options: {
+    readonly etag: string | undefined;
+    readonly wait_ms: number;
+    readonly signal: AbortSignal;
+  }): Promise<ManifestAnswer>;
+  report(report: Report): Promise<void>;
+}
+
+const CONNECT_AND_ANSWER_MS = 15_000;
+const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 65_536;
+const EXCERPT_CHARACTERS = 300;
+
+interface Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly timeout_ms: number;
+  readonly max_bytes: number;
+  readonly signal?: AbortSignal;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+/** Speaks to one controller. The token and the authority's certificate are read at every request: they may be renewed. */
+export function createControllerClient(
+  config: AgentConfig & { readonly controller: URL },
+  agentVersion: string,
+): ControllerClient {
+  const hostPath = `/v1/hosts/${encodeURIComponent(config.host)}`;
+  const userAgent = `holdfast-agent/${agentVersion}`;
+  const exchange = (request: Exchange): Promise<Answer> => send(config, userAgent, request);
+  return {
+    async manifest({ etag, wait_ms, signal }) {
+      const answer = await exchange({
+        method: 'GET',
+        path: `${hostPath}/manifest${wait_ms > 0 ? `?wait=${Math.round(wait_ms / 1000)}` : ''}`,
+        headers: { accept: 'application/json', ...(etag === undefined ? {} : { 'if-none-match': etag }) },
+        timeout_ms: wait_ms + CONNECT_AND_ANSWER_MS,
+        max_bytes: MAX_MANIFEST_BYTES,
+        signal,
+      });
+      const named = answer.headers['holdfast-revision'];
+      const revision = typeof named === 'string' ? named : undefined;
+      if (answer.status === 304) return { text: undefined, etag, revision };
+      if (answer.status === 200) return { text: answer.body, etag: answer.headers.etag, revision };
+      throw refusal(config, answer);
+    },
+    async report(report) {
+      const answer = await exchange({
+        method: 'POST',
+        path: `${hostPath}/reports`,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(report),
+        timeout_ms: CONNECT_AND_ANSWER_MS,
+        max_bytes: MAX_ANSWER_BYTES,
+      });
+      if (answer.status < 200 || answer.status > 299) throw refusal(config, answer);
+    },
+  };
+}
+
+async function send(config: AgentConfig & { controller: URL }, userAgent: string, request: Exchange): Promise<Answer> {
+  const { controller } = config;
+  const body = request.body === undefined ? undefined : Buffer.from(request.body);
+  const options: RequestOptions & { ca?: Buffer } = {
+    method: request.method,
+    host: controller.hostname.replace(/^\[|\]$/g, ''),
+    port: controller.port === '' ? (controller.protocol === 'https:' ? 443 : 80) : controller.port,
+    path: `${controller.pathname.replace(/\/$/, '')}${request.path}`,
+    headers: {
+      'user-agent': userAgent,
+      ...credentials(config),
+      ...(body === undefined ? {} : { 'content-length': String(body.length) }),
+      ...request.headers,
+    },
+    // No pool: a held request keeps its connection by itself, and reports are minutes apart.
+    agent: false,
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+    ...(config.caFile === undefined || controller.protocol !== 'https:'
+      ? {}
+      : { ca: readFor('caFile', config.caFile) }),
+  };
+  const start = await transport(controller.protocol);
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const outgoing = start(options);
+  const timer = setTimeout(() => {
+    outgoing.destroy(new Error(`no answer within ${Math.round(request.timeout_ms / 1000)} s`));
+  }, request.timeout_ms);
+  outgoing.on('error', reject);
+  outgoing.on('response', (incoming: IncomingMessage) => collect(incoming, request.max_bytes).then(resolve, reject));
+  outgoing.end(body);
+  try {
+    return await promise;
+  } catch (error) {
+    throw new ControllerError(`${controller.origin}: ${reasonOf(error)}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Only what is needed is loaded: TLS costs some megabytes. */
+async function transport(protocol: string): Promise<typeof import('node:http')['request']> {
+  return protocol === 'https:' ? (await import('node:https')).request : (await import('node:http')).request;
+}
+
+function collect(incoming: IncomingMessage, max_bytes: number): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const chunks: Buffer[] = [];
+  let size_bytes = 0;
+  incoming.on('data', (chunk: Buffer) => {
+    size_bytes += chunk.length;
+    if (size_bytes > max_bytes) incoming.destroy(new Error(`the answer is larger than ${max_bytes} bytes`));
+    else chunks.push(chunk);
+  });
+  incoming.on('error', reject);
+  incoming.on('end', () => {
+    const body = Buffer.concat(chunks).toString('utf8');
+    resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body });
+  });
+  // `end` does not come when the other side goes away in the middle.
+  incoming.on('close', () => reject(new Error('the connection was closed in the middle of the answer')));
+  return promise;
+}
+
+function credentials({ tokenFile }: AgentConfig): Record<string, string> {
+  if (tokenFile === undefined) return {};
+  const token = readFor('tokenFile', tokenFile).toString('utf8').trim();
+  if (!/^[\w.~+/=-]+$/.test(token)) throw new ControllerError(`${tokenFile} holds no token: expected one line of text`);
+  return { authorization: `Bearer ${token}` };
+}
+
+function readFor(key: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new ControllerError(`${key} of the agent's configuration: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function refusal({ controller }: AgentConfig, { status, headers, body }: Answer): ControllerError {
+  const seconds = Number(headers['retry-after']);
+  const retryAfter_ms = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
+  const hint = HINTS[status] ?? '';
+  const excerpt = body.replaceAll(/\s+/g, ' ').trim().slice(0, EXCERPT_CHARACTERS);
+  return new ControllerError(`${controller?.origin} answered ${status}${hint}${excerpt === '' ? '' : `: ${excerpt}`}`, {
+    retryAfter_ms,
+    status,
+  });
+}
+
+const HINTS: Readonly<Record<number, string>> = {
+  401: ' (the token is missing or wrong: see tokenFile)',
+  403: ' (the token is not for this host)',
+  404: ' (it does not know this host: is there a file hosts/NAME.yaml?)',
+};
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // Node tries several addresses and then gives an error without a message.
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  return error.message;
+}

@@ -1,0 +1,212 @@
+import { createHash } from 'node:crypto';
+import { decodeManifest, type Manifest, ManifestError } from '../../desired-state/schema/manifest.ts';
+import { Backoff } from './backoff.ts';
+import { type ControllerClient, ControllerError, type ManifestAnswer } from './controller-client.ts';
+
+/** How the controller and its manifests look from here; plain data for the status. */
+export interface ControllerView {
+  /** `none`: no controller is configured; `unknown`: not asked yet. */
+  readonly state: 'none' | 'unknown' | 'reachable' | 'away';
+  /** Since when it is in that state, in milliseconds since the epoch. */
+  readonly since_ms: number;
+  readonly lastAnswer_ms?: number;
+  /** Present while it is away. */
+  readonly error?: string;
+  /** When it is asked again; present while it is away. */
+  readonly nextTry_ms?: number;
+  /** What it last offered; the running one where that was accepted. */
+  readonly offered?: { readonly revision: string; readonly at_ms: number };
+  /** Present while the last offer is refused. */
+  readonly refused?: { readonly reason: string; readonly revision?: string; readonly since_ms: number };
+}
+
+export interface FollowOptions {
+  readonly client: ControllerClient;
+  readonly host: string;
+  /** What runs now; a manifest that is outdated beside it is refused. */
+  readonly running: () => Manifest | undefined;
+  /** The text that runs now, by its hash. */
+  readonly runningHash: () => string | undefined;
+  /** Takes a good manifest. What it throws counts as a refusal. */
+  readonly accept: (manifest: Manifest, text: string) => Promise<void>;
+  /** Told when the view changed in a way that people care about. */
+  readonly onChange: (view: ControllerView) => void;
+  readonly random?: () => number;
+}
+
+/** How long a request is held, and at most so much less: agents that started together drift apart. */
+const HOLD_MS = 55_000;
+const HOLD_JITTER_MS = 10_000;
+const BACKOFF = { first_ms: 10_000, max_ms: 60_000 } as const;
+/** A controller that answers a held request at once does not hold: then we ask no more often than this. */
+const NOT_HELD_PAUSE_MS = 10_000;
+const HELD_AT_LEAST_MS = 1_000;
+
+/** Follows the controller's manifests for ever: asks, is held, judges, and backs off when the controller is away. */
+export class Follower {
+  readonly #options: FollowOptions;
+  readonly #backoff: Backoff;
+  readonly #random: () => number;
+  readonly #stop = new AbortController();
+  #view: ControllerView = { state: 'unknown', since_ms: Date.now() };
+  #etag: string | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #wake: () => void = () => {};
+
+  constructor(options: FollowOptions) {
+    this.#options = options;
+    this.#random = options.random ?? Math.random;
+    this.#backoff = new Backoff({ ...BACKOFF, random: this.#random });
+  }
+
+  get view(): ControllerView {
+    return this.#view;
+  }
+
+  start(): void {
+    this.#ended = this.#follow();
+  }
+
+  /** Asks at once where it waits for the next try. */
+  nudge(): void {
+    this.#wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#wake();
+    await this.#ended;
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const delay_ms = await this.#askOnce();
+      if (delay_ms > 0) await this.#sleep(delay_ms);
+    }
+  }
+
+  /** Resolves with how long to wait before the next request. */
+  async #askOnce(): Promise<number> {
+    // The first answer comes at once, so that a host that boots does not wait.
+    const hold = this.#view.state === 'reachable';
+    const wait_ms = hold ? HOLD_MS - Math.round(this.#random() * HOLD_JITTER_MS) : 0;
+    const asked = performance.now();
+    let answer: ManifestAnswer;
+    try {
+      answer = await this.#options.client.manifest({ etag: this.#etag, wait_ms, signal: this.#stop.signal });
+    } catch (error) {
+      return this.#away(error);
+    }
+    this.#backoff.reset();
+    const { text, etag, revision } = answer;
+    this.#answered(text === undefined ? revision : undefined);
+    if (text !== undefined) return this.#judge(text, etag);
+    const heldLongEnough = !hold || performance.now() - asked >= HELD_AT_LEAST_MS;
+    return heldLongEnough ? 0 : Math.round(this.#random() * NOT_HELD_PAUSE_MS);
+  }
+
+  #away(error: unknown): number {
+    if (this.#stop.signal.aborted) return 0;
+    const delay_ms = this.#backoff.next_ms(error instanceof ControllerError ? error.retryAfter_ms : 0);
+    const now = Date.now();
+    const { lastAnswer_ms, offered, refused } = this.#view;
+    this.#update({
+      state: 'away',
+      since_ms: this.#view.state === 'away' ? this.#view.since_ms : now,
+      error: reasonOf(error),
+      nextTry_ms: now + delay_ms,
+      ...(lastAnswer_ms === undefined ? {} : { lastAnswer_ms }),
+      ...(offered === undefined ? {} : { offered }),
+      ...(refused === undefined ? {} : { refused }),
+    });
+    return delay_ms;
+  }
+
+  /** `revision`: it is wanted, and means what we have already (or refuse already). */
+  #answered(revision: string | undefined): void {
+    const now = Date.now();
+    const { state, since_ms, error: _error, nextTry_ms: _nextTry, ...rest } = this.#view;
+    this.#update({
+      ...rest,
+      state: 'reachable',
+      since_ms: state === 'reachable' ? since_ms : now,
+      lastAnswer_ms: now,
+      ...(revision === undefined || revision === rest.offered?.revision ? {} : { offered: { revision, at_ms: now } }),
+    });
+  }
+
+  async #judge(text: string, etag: string | undefined): Promise<number> {
+    this.#etag = etag;
+    const at_ms = Date.now();
+    const { refused: _refused, ...rest } = this.#view;
+    let manifest: Manifest | undefined;
+    try {
+      manifest = judgeManifest(text, this.#options.host, this.#options.running());
+      if (hashOf(text) !== this.#options.runningHash()) await this.#options.accept(manifest, text);
+      this.#update({ ...rest, offered: { revision: manifest.revision, at_ms } });
+      return 0;
+    } catch (error) {
+      const revision = manifest?.revision ?? (error instanceof RefusedManifest ? error.revision : undefined);
+      const since_ms = this.#view.refused?.since_ms ?? at_ms;
+      const refused = { reason: reasonOf(error), since_ms, ...(revision === undefined ? {} : { revision }) };
+      this.#update({
+        ...rest,
+        ...(revision === undefined ? {} : { offered: { revision, at_ms } }),
+        refused,
+      });
+      // With an ETag the next request is held until there is another one; without, it would come back at once.
+      return etag === undefined ? this.#backoff.next_ms() : 0;
+    }
+  }
+
+  #update(view: ControllerView): void {
+    this.#view = view;
+    this.#options.onChange(view);
+  }
+
+  #sleep(delay_ms: number): Promise<void> {
+    if (this.#stop.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, delay_ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** A manifest that may not run here; carries its revision where that could be read. */
+class RefusedManifest extends ManifestError {
+  readonly revision: string;
+
+  constructor(message: string, revision: string) {
+    super(message);
+    this.revision = revision;
+  }
+}
+
+/** Decodes a manifest and refuses what is not for this host, or older than what runs. Throws `ManifestError`. */
+export function judgeManifest(text: string, host: string, running: Manifest | undefined): Manifest {
+  const manifest = decodeManifest(text);
+  const { revision, sequence } = manifest;
+  if (manifest.host !== host) {
+    throw new RefusedManifest(`the manifest is of host "${manifest.host}" and this host is "${host}"`, revision);
+  }
+  const current = running?.sequence;
+  if (sequence !== undefined && current !== undefined && sequence < current) {
+    throw new RefusedManifest(
+      `the controller serves an outdated revision: ${revision} has sequence ${sequence}, ${running?.revision} runs with ${current}`,
+      revision,
+    );
+  }
+  return manifest;
+}
+
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
