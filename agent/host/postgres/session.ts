@@ -26,6 +26,7 @@ export class Session {
   lastUsed_ms = Date.now();
   readonly #client: Client;
   readonly #socket: PeerSocket;
+  readonly #statements = new Map<string, string>();
   #queue: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #ended = false;
@@ -60,7 +61,7 @@ export class Session {
     // Set on the session and not at start-up, so that `pg_settings.reset_val` keeps the values of the configuration.
     await session.#run(
       READ_TIMEOUT_MS,
-      `set default_transaction_read_only = on; set search_path = pg_catalog; set lock_timeout = ${LOCK_TIMEOUT_MS}; set statement_timeout = ${READ_TIMEOUT_MS}`,
+      `set default_transaction_read_only = on; set search_path = pg_catalog; set plan_cache_mode = force_generic_plan; set lock_timeout = ${LOCK_TIMEOUT_MS}; set statement_timeout = ${READ_TIMEOUT_MS}`,
     );
     return session;
   }
@@ -73,8 +74,9 @@ export class Session {
     return this.#waiting > 0;
   }
 
+  /** Prepared once on a connection: to parse and plan a query over catalogs takes longer than to run it. */
   query(sql: string, values: readonly SqlValue[]): Promise<readonly Row[]> {
-    return this.#alone(async () => (await this.#run(READ_TIMEOUT_MS, sql, values)).rows);
+    return this.#alone(async () => (await this.#run(READ_TIMEOUT_MS, sql, values, this.#statementName(sql))).rows);
   }
 
   /** Several statements are one transaction; one statement stands alone, as CREATE DATABASE must. */
@@ -127,9 +129,16 @@ export class Session {
     }
   }
 
-  async #run(timeout_ms: number, sql: string, values?: readonly SqlValue[]): Promise<QueryResult<Row>> {
+  #statementName(sql: string): string {
+    const name = this.#statements.get(sql) ?? `holdfast_${this.#statements.size}`;
+    this.#statements.set(sql, name);
+    return name;
+  }
+
+  async #run(timeout_ms: number, sql: string, values?: readonly SqlValue[], name?: string): Promise<QueryResult<Row>> {
     const timer = setTimeout(() => this.#socket.destroy(timedOut(timeout_ms)), timeout_ms + GRACE_MS);
     try {
+      if (name !== undefined) return await this.#client.query<Row>({ name, text: sql, values: [...(values ?? [])] });
       return values === undefined || values.length === 0
         ? await this.#client.query<Row>(sql)
         : await this.#client.query<Row>(sql, [...values]);

@@ -57,9 +57,10 @@ async function start({ cluster, hba, starting }: Extract<Change, { readonly type
 
 /** The second look is the last: a server that is down again is an error and not a loop. */
 async function goOn(spec: Spec, host: Host): Promise<void> {
-  const changes = diff(spec, await observe(spec, host));
-  if (changes.some(({ type }) => type === 'continue')) {
-    throw new Error('PostgreSQL was started and does not answer: see its log under /var/log/postgresql');
+  const state = await observe(spec, host);
+  if (state.found !== 'one') throw new Error(`the cluster went away: ${state.why}`);
+  if (state.server.state !== 'ready') {
+    throw new Error(`PostgreSQL does not answer (${state.server.reason}): see its log under /var/log/postgresql`);
   }
-  for (const change of changes) await apply(change, host);
+  for (const change of diff(spec, state)) if (change.type !== 'continue') await apply(change, host);
 }

@@ -20,7 +20,7 @@ export function describe(change: Change): Described {
         hazard: 'none',
       };
     case 'continue':
-      return { summary: 'then compare what only a running server can tell', hazard: 'none' };
+      return { summary: 'then compare what can only be seen by then', hazard: 'none' };
     case 'locale':
       return { summary: `generate locale ${change.locale}`, hazard: 'none' };
     case 'password':

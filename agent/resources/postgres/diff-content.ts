@@ -16,7 +16,7 @@ export function diffContent(cluster: Cluster, place: Place, spec: DatabaseSpec, 
     cluster,
     database: place.name,
     statements: [{ sql: statement }],
-    summary: `${summary} in ${place.name}`,
+    summary: summary.includes(`database ${place.name}`) ? summary : `${summary} in ${place.name}`,
     hazard,
   });
   return [

@@ -5,6 +5,7 @@ import { diffLeavingRoles, diffRoles } from './diff-roles.ts';
 import { diffSettings } from './diff-settings.ts';
 import { renderHba, sameRules, wantedRules } from './hba.ts';
 import { parseHba } from './hba-parse.ts';
+import { hasContent, selectsAll } from './selection.ts';
 import { configValue } from './setting-value.ts';
 import type { Change, HbaFile, ServerFacts, Spec, State } from './state.ts';
 
@@ -18,7 +19,9 @@ export function diff(spec: Spec, state: State): readonly Change[] {
   const files = [...diffSettings(spec, state), ...diffHba(spec, cluster, hba, server.state === 'ready')];
   if (server.state === 'ready') {
     const changes = [...files, ...brokenConfig(server), ...stale(spec, cluster, hba, files, server)];
-    return refusedLast([...changes, ...diffInside(spec, cluster, server)]);
+    const inside = diffInside(spec, cluster, server);
+    const again: readonly Change[] = makesMore(spec, inside, server) ? [{ type: 'continue', spec }] : [];
+    return refusedLast([...changes, ...inside, ...again]);
   }
   if (server.state === 'refused') {
     const reload: Change = { type: 'reload', cluster, why: `the server keeps the agent out: ${server.reason}` };
@@ -139,6 +142,16 @@ function diffInside(spec: Spec, cluster: Cluster, server: ServerFacts): readonly
   if (!server.recovery || changes.length === 0) return changes;
   const message = `${cluster.version}/${cluster.name} is a standby (in recovery) and takes no change: roles and databases come from its primary`;
   return [{ type: 'refused', summary: `change ${changes.length} things on the primary`, message, stalled: false }];
+}
+
+/** A new database, and objects that a declaration for all objects of a schema meets, are seen only when they are there. */
+function makesMore(spec: Spec, changes: readonly Change[], { databases }: ServerFacts): boolean {
+  const there = new Set(databases.map(({ name }) => name));
+  return Object.entries(spec.databases).some(([name, database]) => {
+    if (database.ensure === 'absent') return false;
+    if (!there.has(name)) return hasContent(database) || database.grants.length > 0;
+    return selectsAll(database) && changes.some((change) => change.type === 'sql' && change.database === name);
+  });
 }
 
 function refusedLast(changes: readonly Change[]): readonly Change[] {

@@ -11,7 +11,7 @@ export const CLUSTER_SQL = `select json_build_object(
   'configErrors', ${listOf(`json_build_object('path', sourcefile, 'line', sourceline, 'name', name, 'error', error))
     from pg_file_settings where error is not null and error <> 'setting could not be applied'`)},
   'settings', ${listOf(`json_build_object('name', lower(name), 'value', reset_val, 'unit', unit, 'type', vartype,
-      'context', context, 'source', source)) from pg_settings where lower(name) = any($1)`)},
+      'context', context, 'source', source)) from pg_settings where cardinality($1::text[]) > 0 and lower(name) = any($1)`)},
   'roles', ${listOf(`json_build_object('name', rolname, 'superuser', rolsuper, 'inherit', rolinherit,
       'createrole', rolcreaterole, 'createdb', rolcreatedb, 'login', rolcanlogin, 'replication', rolreplication,
       'bypassrls', rolbypassrls, 'connection_limit', rolconnlimit,
@@ -33,10 +33,13 @@ export const CLUSTER_SQL = `select json_build_object(
 /** Between the two parts of a qualified name: no name holds it. */
 export const NAME_SEPARATOR = '\u001f';
 
-/** $1 extensions, $2 schemas, $3 schemas with all they hold, $4 relations, $5 functions as they are declared, $6 tables whose columns are declared. */
+/**
+ * $1 extensions, $2 schemas, $3 schemas with all their relations, $4 relations, $5 functions as they are declared,
+ * $6 tables whose columns are declared, $7 schemas with all their functions, $8 extensions that follow the newest version.
+ */
 export const CONTENT_SQL = `select json_build_object(
   'extensions', ${listOf(`json_build_object('name', extname, 'version', extversion, 'schema', nspname,
-      'available', (select default_version from pg_available_extensions a where a.name = extname))) from pg_extension
+      'available', case when extname = any($8) then (select default_version from pg_available_extensions a where a.name = extname) end)) from pg_extension
     join pg_namespace n on n.oid = extnamespace where extname = any($1)`)},
   'schemas', ${listOf(`json_build_object('name', nspname, 'owner', pg_get_userbyid(nspowner),
       'acl', coalesce(nspacl, acldefault('n', nspowner))::text[])) from pg_namespace where nspname = any($2)`)},
@@ -53,9 +56,11 @@ export const CONTENT_SQL = `select json_build_object(
       and (nspname = any($3) or nspname || '${NAME_SEPARATOR}' || relname = any($4))`)},
   'functions', ${listOf(`json_build_object('declared', declared, 'schema', nspname, 'signature', p.oid::regprocedure::text,
       'owner', pg_get_userbyid(proowner), 'acl', coalesce(proacl, acldefault('f', proowner))::text[]))
-    from (select declared, to_regprocedure(declared)::oid as wanted from unnest($5::text[]) declared
-      union all select null, oid from pg_proc where pronamespace = any (select oid from pg_namespace where nspname = any($3))) w
-    join pg_proc p on p.oid = wanted join pg_namespace n on n.oid = pronamespace`)},
+    from (select declared, found.* from unnest($5::text[]) declared
+        join lateral (select * from pg_proc where oid = to_regprocedure(declared)::oid) found on true
+      union all select null, pg_proc.* from pg_proc where cardinality($7::text[]) > 0
+        and pronamespace = any (select oid from pg_namespace where nspname = any($7))) p
+    join pg_namespace n on n.oid = pronamespace`)},
   'defaults', ${listOf(`json_build_object('owner', pg_get_userbyid(defaclrole), 'schema', coalesce(nspname, ''),
       'type', defaclobjtype, 'acl', defaclacl::text[])) from pg_default_acl left join pg_namespace n on n.oid = defaclnamespace`)},
   'columns', ${listOf(`json_build_object('schema', nspname, 'table', relname, 'name', attname))

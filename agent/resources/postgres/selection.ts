@@ -30,22 +30,33 @@ export function qualifyFunction(declared: string, schema: string | undefined): s
 export function contentParameters(spec: DatabaseSpec): readonly (readonly string[])[] {
   const selectors = [...spec.grants, ...spec.ownership].map(({ on }) => on);
   const tables = Object.keys(spec.tables).map((name) => qualify(name, undefined));
-  const whole = selectors.filter((on) => namesIn(on).includes('*')).map((on) => on.schema ?? 'public');
+  const whole = selectors.filter((on) => namesIn(on).includes('*'));
+  const schemaOf = (on: Selector) => on.schema ?? 'public';
+  const newest = Object.entries(spec.extensions).filter(
+    ([, entry]) => 'version' in entry && entry.version === 'latest',
+  );
   const named = selectors
     .filter((on) => on.function === undefined)
     .flatMap((on) => namesIn(on).map((name) => qualify(name, on.schema)));
   const functions = selectors.flatMap((on) =>
     (on.function ?? []).filter((name) => name !== '*').map((name) => qualifyFunction(name, on.schema)),
   );
-  const schemas = selectors.filter(isSchemaAlone).map((on) => on.schema ?? 'public');
+  const schemas = selectors.filter(isSchemaAlone).map(schemaOf);
   return [
     Object.keys(spec.extensions),
     [...Object.keys(spec.schemas), ...schemas],
-    whole,
+    whole.filter((on) => on.function === undefined).map(schemaOf),
     [...named, ...tables].map(keyOf),
     functions,
     tables.map(keyOf),
+    whole.filter((on) => on.function !== undefined).map(schemaOf),
+    newest.map(([name]) => name),
   ];
+}
+
+/** Whether what is made in a run can be among what a grant or an owner is declared for. */
+export function selectsAll(spec: DatabaseSpec): boolean {
+  return [...spec.grants, ...spec.ownership].some(({ on }) => namesIn(on).includes('*'));
 }
 
 export function hasContent(spec: DatabaseSpec): boolean {
@@ -103,7 +114,9 @@ export function targetsOf(on: Selector, place: Place): readonly Target[] {
 function databaseTarget({ name, database }: Place): Target {
   const sql = `DATABASE ${identifier(name)}`;
   const label = `database ${name}`;
-  return { type: 'database', label, grantee: sql, alter: sql, ...heldOn(database) };
+  // What a new database has, so that a plan for it says already what must go.
+  const fact = database ?? { owner: undefined, acl: ['=Tc/x'] };
+  return { type: 'database', label, grantee: sql, alter: sql, ...heldOn(fact) };
 }
 
 function schemaTarget(name: string, { content }: Place): Target {
@@ -167,6 +180,6 @@ function functionTarget(fact: {
   return { type: 'function', label: `function ${fact.signature}`, grantee: sql, alter: sql, ...held };
 }
 
-function heldOn(fact: { readonly owner: string; readonly acl: readonly string[] } | undefined) {
+function heldOn(fact: { readonly owner: string | undefined; readonly acl: readonly string[] } | undefined) {
   return { owner: fact?.owner, acl: parseAcl(fact?.acl ?? []), linked: false };
 }
