@@ -2,12 +2,14 @@ import { directories } from './directories.ts';
 import { files } from './files.ts';
 import type { SpecOfDefinition } from './kind.ts';
 import { nginx } from './nginx.ts';
+import { postgres } from './postgres.ts';
+import { releases } from './releases.ts';
 import { services } from './services.ts';
 import { supervisor } from './supervisor.ts';
 import { symlinks } from './symlinks.ts';
 
 /** The kind table: every section of a manifest that declares resources, in the order in which the reference lists them. */
-export const kinds = { directories, symlinks, files, services, supervisor, nginx } as const;
+export const kinds = { directories, symlinks, files, services, releases, supervisor, nginx, postgres } as const;
 
 export type Kind = keyof typeof kinds;
 export type SpecOf = { readonly [K in Kind]: SpecOfDefinition<(typeof kinds)[K]> };
