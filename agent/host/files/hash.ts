@@ -23,9 +23,9 @@ interface Remembered {
 export class HashCache {
   readonly #entries = new Map<string, Remembered>();
 
-  async hash(path: string): Promise<string | undefined> {
+  async hash(path: string, seen = statTarget(path)): Promise<string | undefined> {
     const remembered = this.#entries.get(path);
-    if (remembered !== undefined && sameFile(remembered.stat, statTarget(path))) return remembered.hash;
+    if (remembered !== undefined && sameFile(remembered.stat, seen)) return remembered.hash;
     this.#entries.delete(path);
 
     const opened = openRegular(path);

@@ -24,7 +24,7 @@ export function linuxFiles(): FileWriter {
     statTarget: async (path) => statTarget(path),
     read: async (path, options) => readFile(path, options?.max_bytes),
     readText: async (path, options) => readFile(path, options?.max_bytes)?.toString('utf8'),
-    hash: (path) => hashes.hash(path),
+    hash: (path, seen) => hashes.hash(path, seen),
     list: async (path) => ifThere(() => readdirSync(path).sort()),
     readLink: async (path) => ifThere(() => readlinkSync(path)),
     realPath: async (path) => ifThere(() => realpathSync(path)),

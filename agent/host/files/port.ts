@@ -23,8 +23,8 @@ export interface FileReader {
   /** `undefined` where nothing is. Refuses directories, devices and FIFOs, and more than `max_bytes` (default 128 MiB). */
   read(path: string, options?: { readonly max_bytes?: number }): Promise<Buffer | undefined>;
   readText(path: string, options?: { readonly max_bytes?: number }): Promise<string | undefined>;
-  /** SHA-256 in hex of a regular file, remembered by device, inode, size, mtime and ctime; streams large files. */
-  hash(path: string): Promise<string | undefined>;
+  /** SHA-256 in hex of a regular file, remembered by device, inode, size, mtime and ctime; streams large files. `seen` saves a look: what `stat` has just said of a regular file. */
+  hash(path: string, seen?: FileStat): Promise<string | undefined>;
   /** Names in a directory, sorted; `undefined` where there is no directory. */
   list(path: string): Promise<readonly string[] | undefined>;
   readLink(path: string): Promise<string | undefined>;

@@ -16,7 +16,7 @@ export async function observe(spec: FileSpec, host: HostReader): Promise<FileSta
   if (there?.type === 'directory') return { there, ids, inhabited: await isInhabited(spec.name, host) };
   if (there?.type === 'symlink') return { there, ids, linkTarget: await host.files.readLink(spec.name) };
   if (there?.type !== 'file') return { there, ids };
-  const hash = await host.files.hash(spec.name);
+  const hash = await host.files.hash(spec.name, there);
   if (hash === contentHash(spec)) return { there, ids, hash };
   const text = there.size_bytes > MAX_DIFF_BYTES ? undefined : await host.files.readText(spec.name);
   return { there, ids, hash, text };
