@@ -1,8 +1,11 @@
 import type { Kind, SpecOf } from '../desired-state/schema/kinds.ts';
 import type { ResourceType } from './resource.ts';
+import { certificates } from './resources/certificates/index.ts';
 import { directories } from './resources/directories/index.ts';
 import { files } from './resources/files/index.ts';
 import { nginx } from './resources/nginx/index.ts';
+import { postgres } from './resources/postgres/index.ts';
+import { releases } from './resources/releases/index.ts';
 import { services } from './resources/services/index.ts';
 import { supervisor } from './resources/supervisor/index.ts';
 import { symlinks } from './resources/symlinks/index.ts';
@@ -13,6 +16,9 @@ export const registry: { readonly [K in Kind]: ResourceType<SpecOf[K]> } = {
   symlinks,
   files,
   services,
+  releases,
   supervisor,
   nginx,
+  postgres,
+  certificates,
 };

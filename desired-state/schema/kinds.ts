@@ -1,3 +1,4 @@
+import { certificates } from './certificates.ts';
 import { directories } from './directories.ts';
 import { files } from './files.ts';
 import type { SpecOfDefinition } from './kind.ts';
@@ -9,7 +10,17 @@ import { supervisor } from './supervisor.ts';
 import { symlinks } from './symlinks.ts';
 
 /** The kind table: every section of a manifest that declares resources, in the order in which the reference lists them. */
-export const kinds = { directories, symlinks, files, services, releases, supervisor, nginx, postgres } as const;
+export const kinds = {
+  directories,
+  symlinks,
+  files,
+  services,
+  releases,
+  supervisor,
+  nginx,
+  postgres,
+  certificates,
+} as const;
 
 export type Kind = keyof typeof kinds;
 export type SpecOf = { readonly [K in Kind]: SpecOfDefinition<(typeof kinds)[K]> };
