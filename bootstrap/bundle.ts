@@ -1,10 +1,10 @@
-import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
 /**
  * Bundles the agent into a folder that needs nothing but Node: `agent.mjs`, the chunks that it loads when it first
- * needs them, and the command `holdfast-agent`. Unminified, so that a stack trace from a VM can be read.
+ * needs them, the command `holdfast-agent`, and the launcher that the unit starts. Unminified, so that a stack trace from a VM can be read.
  *
  * `node bootstrap/bundle.ts [FOLDER]`, by default `dist/holdfast-agent`.
  */
@@ -18,6 +18,21 @@ const OPTIONAL = ['pg-native', 'unix-dgram', 'cloudflare:sockets'];
 /** CommonJS libraries in an ES module ask for Node's modules by `require`. */
 const REQUIRE =
   "import { createRequire as holdfastRequire } from 'node:module'; const require = holdfastRequire(import.meta.url);";
+
+/**
+ * Importing `node:http` as an ES module reads all of its exports, and one of them is a getter that loads Node's WebSocket
+ * and fetch: 9 MB resident that we never use. Through `getBuiltinModule` only what is asked for is loaded.
+ */
+const leanHttp: Plugin = {
+  name: 'lean-http',
+  setup(bundle) {
+    bundle.onResolve({ filter: /^(node:)?http$/ }, () => ({ path: 'http', namespace: 'lean' }));
+    bundle.onLoad({ filter: /.*/, namespace: 'lean' }, () => ({
+      contents: "module.exports = process.getBuiltinModule('node:http');",
+      loader: 'js',
+    }));
+  },
+};
 
 /** The command. Where the package puts things: Node at /usr/lib/holdfast/node, this folder at /usr/lib/holdfast/agent. */
 const COMMAND = `#!/bin/sh
@@ -55,10 +70,13 @@ export async function bundleAgent(folder: string = DEFAULT_FOLDER): Promise<stri
       target: 'node24',
       external: OPTIONAL,
       plugins: [lazyHttp],
+      plugins: [leanHttp],
       banner: { js: REQUIRE },
       logLevel: 'error',
     });
     await writeFile(join(fresh, 'holdfast-agent'), COMMAND, { mode: 0o755 });
+    await copyFile(join(root, 'bootstrap/systemd/notify-exec'), join(fresh, 'notify-exec'));
+    await chmod(join(fresh, 'notify-exec'), 0o755);
     await chmod(fresh, 0o755);
     await rm(folder, { recursive: true, force: true });
     await rename(fresh, folder);
