@@ -60,6 +60,7 @@ export interface PendingHost {
 
 export interface Compilation {
   readonly revision: string;
+  readonly sequence: number;
   readonly hosts: ReadonlyMap<string, CompiledHost>;
   readonly pending: ReadonlyMap<string, PendingHost>;
   /** Of the whole tree; when there is one, no manifest of this revision is for use. */
@@ -90,7 +91,7 @@ export function compileTree(tree: Tree, options: CompileOptions): Compilation {
     if ('reasons' in compiled) pending.set(host.name, compiled);
     else hosts.set(host.name, compiled);
   }
-  return { revision: options.revision, hosts, pending, issues: issues.sorted() };
+  return { revision: options.revision, sequence: options.sequence ?? 0, hosts, pending, issues: issues.sorted() };
 }
 
 interface Shared {

@@ -37,7 +37,7 @@ function readFolder(
   const folder = `${FOLDER_OF[type]}/`;
   const layers = new Map<string, Layer>();
   for (const path of [...tree.keys()].sort()) {
-    if (!path.startsWith(folder) || /(?:^|\/)[.]|~$/.test(path)) continue;
+    if (!path.startsWith(folder) || /\/\.[^/]*$|~$/.test(path)) continue;
     const top: Place = { file: display(path), line: 1, column: 1 };
     const name = path.slice(folder.length).replace(/\.yaml$/, '');
     const complaint = nameComplaint(type, path, name);

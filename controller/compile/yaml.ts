@@ -33,7 +33,10 @@ export function parseYaml(file: string, text: string, issues: Issues): LocatedMa
     issues.add({ file, line: 1, column: 1 }, parsed);
     return undefined;
   }
-  for (const error of parsed.errors) issues.add(place(error.pos[0]), syntaxMessage(error, text));
+  const deep = parsed.errors.find((error) => error.code === 'RESOURCE_EXHAUSTION');
+  for (const error of deep === undefined ? parsed.errors : [deep]) {
+    issues.add(place(startOf(error, text)), syntaxMessage(error, text));
+  }
   for (const warning of parsed.warnings)
     issues.add(place(warning.pos[0]), tagMessage(warning.message, text, warning.pos));
   if (parsed.errors.length > 0 || parsed.warnings.length > 0) return undefined;
@@ -64,6 +67,12 @@ function syntaxMessage(error: { code: string; message: string; pos: readonly [nu
   if (error.code === 'RESOURCE_EXHAUSTION') return 'nested too deeply';
   if (found.startsWith('\t')) return `tab in the indentation: YAML takes spaces only (${lowerFirst(error.message)})`;
   return lowerFirst(error.message);
+}
+
+/** An error of indentation is told at the line's first word. */
+function startOf(error: { code: string; pos: readonly [number, number] }, text: string): number {
+  const [start] = error.pos;
+  return error.code === 'BAD_INDENT' ? start + (/^ */.exec(text.slice(start))?.[0].length ?? 0) : start;
 }
 
 function tagMessage(message: string, text: string, [start, end]: readonly [number, number]): string {

@@ -183,7 +183,7 @@ export class Intake {
     const { source, secrets, facts, directory } = this.#options;
     return compileTree(await source.readTree(revision), {
       revision,
-      sequence: (this.#served?.sequence ?? 0) + 1,
+      sequence: this.#nextSequence(),
       secrets: secrets.secrets,
       facts: facts(),
       prefix: normalPrefix(directory),
@@ -199,7 +199,7 @@ export class Intake {
     if (changed.length === 0 && previous?.revision === compilation.revision) return [];
     const next: Served = {
       revision: compilation.revision,
-      sequence: (previous?.sequence ?? 0) + 1,
+      sequence: compilation.sequence,
       since_ms: this.#options.now_ms(),
       hosts,
     };
@@ -209,6 +209,11 @@ export class Intake {
     this.#options.log.info({ revision: next.revision, sequence: next.sequence, changed }, 'revision served');
     this.#options.changed(changed);
     return changed;
+  }
+
+  /** Rises with the clock, so that agents go on believing a controller that has lost its state directory. */
+  #nextSequence(): number {
+    return Math.max((this.#served?.sequence ?? 0) + 1, Math.floor(this.#options.now_ms() / 1000));
   }
 
   #complain(message: string): void {

@@ -103,7 +103,7 @@ function messageOf(issue: v.BaseIssue<unknown>): string {
 
 /** valibot's own English (`Invalid type: Expected string but received 5`) in ours; a schema's own message as it is. */
 function plain(issue: v.BaseIssue<unknown>): string {
-  if (issue.input instanceof Secret) return 'expected plain text';
+  if (issue.input instanceof Secret && issue.message.startsWith('Invalid ')) return 'expected plain text';
   const standard = /^Invalid (?:type|key|value|[a-z ]+): Expected (.+) but received (.+)$/s.exec(issue.message);
   if (standard === null) return issue.message;
   const [, expected = '', received = ''] = standard;
