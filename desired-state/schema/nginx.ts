@@ -35,11 +35,17 @@ const site = v.union([
         v.description('Name of the entry of `certificates` that it uses: that comes first.'),
       ),
     }),
-    v.check(hasOneText, ONE_TEXT),
+    v.check((given) => hasOneText(given), ONE_TEXT),
   ),
 ]);
 
-const fragment = v.union([absent, v.pipe(v.strictObject(text), v.check(hasOneText, ONE_TEXT))]);
+const fragment = v.union([
+  absent,
+  v.pipe(
+    v.strictObject(text),
+    v.check((given) => hasOneText(given), ONE_TEXT),
+  ),
+]);
 
 const fileName = v.pipe(
   v.string('expected a name'),
@@ -61,7 +67,12 @@ const entry = v.strictObject({
     v.description('Fragments for the http block in conf.d, by name; `.conf` is added.'),
   ),
   main: v.pipe(
-    v.optional(v.pipe(v.strictObject(text), v.check(hasOneText, ONE_TEXT))),
+    v.optional(
+      v.pipe(
+        v.strictObject(text),
+        v.check((given) => hasOneText(given), ONE_TEXT),
+      ),
+    ),
     v.description('The whole nginx.conf. Default: what the package brings.'),
   ),
   purge: v.pipe(
