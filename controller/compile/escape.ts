@@ -107,17 +107,19 @@ const ENDINGS: Readonly<Record<string, Target>> = {
 interface Lexis {
   readonly quotes: string;
   readonly comment?: RegExp;
+  /** Where a quote opens a word: what stands before it, without the blanks in between. Default: anywhere. */
+  readonly opensAfter?: RegExp;
   /** Quotes inside which a backslash takes the next sign as it is; `none` is outside of quotes. */
   readonly backslash: readonly (Quote | 'none')[];
 }
 
 const LEXIS: { readonly [T in Target]: Lexis } = {
-  nginx: { quotes: `"'`, comment: /^#/, backslash: ['"', "'", 'none'] },
+  nginx: { quotes: `"'`, comment: /^#/, opensAfter: /[\s;{}(]$/, backslash: ['"', "'", 'none'] },
   ini: { quotes: '', backslash: [] },
   supervisor: { quotes: '', backslash: [] },
   shell: { quotes: `"'`, comment: /^#/, backslash: ['"', 'none'] },
   sql: { quotes: `"'`, comment: /^--/, backslash: [] },
-  yaml: { quotes: `"'`, comment: /^#/, backslash: ['"'] },
+  yaml: { quotes: `"'`, comment: /^#/, opensAfter: /(?:[\n:,-]|^)[ \t]+$|[\n[{,][ \t]*$/, backslash: ['"'] },
   json: { quotes: '"', backslash: ['"'] },
   html: { quotes: '', backslash: [] },
   text: { quotes: '', backslash: [] },
@@ -126,15 +128,14 @@ const LEXIS: { readonly [T in Target]: Lexis } = {
 /** Follows the text of a file and knows whether its end stands inside of quotes. */
 export class QuoteTracker {
   readonly #lexis: Lexis;
-  readonly #word: boolean;
   #quote: Quote = '';
   #comment = false;
   #escaped = false;
-  #previous = '\n';
+  /** The last sign that is no blank, and the blanks after it. */
+  #before = '\n';
 
   constructor(target: Target) {
     this.#lexis = LEXIS[target];
-    this.#word = target === 'yaml';
   }
 
   quote(): Quote {
@@ -142,25 +143,34 @@ export class QuoteTracker {
   }
 
   feed(text: string): void {
-    for (let index = 0; index < text.length; index += 1) this.#step(text, index);
+    for (let index = 0; index < text.length; index += 1) {
+      this.#step(text, index);
+      const sign = text.charAt(index);
+      this.#before = sign === ' ' || sign === '\t' ? this.#before.slice(0, 1) + sign : sign;
+    }
   }
 
   #step(text: string, index: number): void {
     const sign = text.charAt(index);
-    const before = this.#previous;
-    this.#previous = sign;
     if (this.#comment) this.#comment = sign !== '\n';
     else if (this.#escaped) this.#escaped = false;
-    else if (sign === '\\' && this.#lexis.backslash.includes(this.#quote === '' ? 'none' : this.#quote))
-      this.#escaped = true;
+    else if (this.#takesBackslash(sign)) this.#escaped = true;
     else if (this.#quote !== '') this.#quote = sign === this.#quote ? '' : this.#quote;
-    else if (this.#startsComment(text, index, before)) this.#comment = true;
-    else if (this.#lexis.quotes.includes(sign) && (!this.#word || /[\s[{,:-]/.test(before)))
-      this.#quote = sign as Quote;
+    else if (this.#startsComment(text, index)) this.#comment = true;
+    else if (this.#opens(sign)) this.#quote = sign as Quote;
   }
 
-  #startsComment(text: string, index: number, before: string): boolean {
+  #takesBackslash(sign: string): boolean {
+    return sign === '\\' && this.#lexis.backslash.includes(this.#quote === '' ? 'none' : this.#quote);
+  }
+
+  #opens(sign: string): boolean {
+    const { quotes, opensAfter } = this.#lexis;
+    return quotes.includes(sign) && (opensAfter === undefined || opensAfter.test(this.#before));
+  }
+
+  #startsComment(text: string, index: number): boolean {
     const { comment } = this.#lexis;
-    return comment !== undefined && /[\s;{}]/.test(before) && comment.test(text.slice(index, index + 2));
+    return comment !== undefined && /[\s;{}]$/.test(this.#before) && comment.test(text.slice(index, index + 2));
   }
 }

@@ -33,7 +33,7 @@ export async function readSecrets(file: string): Promise<Secrets> {
 export function parseSecrets(file: string, text: string): Secrets {
   let content: unknown;
   try {
-    content = parse(text, { prettyErrors: true, logLevel: 'silent' });
+    content = parse(text, { prettyErrors: true, logLevel: 'error' });
   } catch (error) {
     const line = /at line (\d+)/.exec(String(error))?.[1] ?? '?';
     throw new SecretsError(`secrets file ${file}: not YAML, see line ${line}`);
