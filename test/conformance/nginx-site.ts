@@ -5,7 +5,7 @@ import type { Sections } from './agent-on-host.ts';
 
 export const NGINX = 'nginx/nginx';
 export const INSTALL_NGINX =
-  'DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends nginx openssl python3-minimal >/dev/null';
+  'DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends nginx openssl >/dev/null';
 export const CERTIFICATE =
   'openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=todo -keyout /root/tls.key -out /root/tls.crt 2>/dev/null';
 

@@ -1,6 +1,7 @@
 import { certificatePaths } from '../../../desired-state/schema/certificates.ts';
+import { reveal } from '../../../desired-state/schema/secret.ts';
 import { ownershipDifferences, typeText } from '../shared/ownership.ts';
-import { canonicalName } from './facts.ts';
+import { canonicalName, factsOf } from './facts.ts';
 import type { CertificateSpec, CertificateState } from './observe.ts';
 
 export type CertificateChange =
@@ -28,9 +29,10 @@ export function diff(spec: CertificateSpec, state: CertificateState): readonly C
     return reason === undefined ? ownership(spec, state) : [{ type: 'generate', spec, reason }];
   }
   const reason = reasonToInstall(spec, state);
-  if (reason !== undefined) return [{ type: 'install', spec, reason }];
-  const expiry = expiryReason(spec, state);
+  const declared = factsOf(reveal(spec.certificate ?? ''));
+  const expiry = expiryReason(spec, { facts: declared, now_ms: state.now_ms });
   const expiring: CertificateChange[] = expiry === undefined ? [] : [{ type: 'expiring', spec, reason: expiry }];
+  if (reason !== undefined) return [{ type: 'install', spec, reason }, ...expiring];
   return [...ownership(spec, state), ...expiring];
 }
 
@@ -71,7 +73,10 @@ function reasonOfAbsence(spec: CertificateSpec, { certificate, key }: Certificat
   return key.type === 'file' ? undefined : `${paths.key} is ${typeText(key)}`;
 }
 
-function expiryReason(spec: CertificateSpec, { facts, now_ms }: CertificateState): string | undefined {
+function expiryReason(
+  spec: CertificateSpec,
+  { facts, now_ms }: Pick<CertificateState, 'facts' | 'now_ms'>,
+): string | undefined {
   if (facts === undefined) return undefined;
   const left_ms = facts.validTo_ms - now_ms;
   if (left_ms <= 0) return `it expired on ${dateText(facts.validTo_ms)}`;
