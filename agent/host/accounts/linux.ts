@@ -13,6 +13,8 @@ export function linuxAccounts(files: FileReader): AccountReader {
     groupById: async (gid) => (await groups()).byId.get(gid),
     groupsOf: async (user) =>
       [...(await groups()).byName.values()].filter((group) => group.members.includes(user)).map((group) => group.name),
+    usersOfPrimaryGroup: async (gid) =>
+      [...(await users()).byName.values()].filter((user) => user.gid === gid).map((user) => user.name),
     passwordState: async (user) => (await shadow()).get(user),
     passwordHash: async (user) => {
       const line = (await files.readText('/etc/shadow'))?.split('\n').find((text) => text.startsWith(`${user}:`));

@@ -21,6 +21,8 @@ export interface AccountReader {
   groupById(gid: number): Promise<GroupRecord | undefined>;
   /** Names of all groups that list the user as a member, without its primary group. */
   groupsOf(user: string): Promise<readonly string[]>;
+  /** Names of the users whose primary group it is. */
+  usersOfPrimaryGroup(gid: number): Promise<readonly string[]>;
   /** `locked`: the password field of `/etc/shadow` starts with `!` or `*`. `undefined` where there is no such user. */
   passwordState(user: string): Promise<'locked' | 'set' | 'empty' | undefined>;
   /** The password field of `/etc/shadow` as it stands there. Secret: it never leaves `observe` but as a comparison. */

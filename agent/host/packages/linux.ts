@@ -37,7 +37,7 @@ export function linuxPackages({
 }): PackageWriter {
   const candidates = new Candidates({ files, probe, path: CANDIDATES_CACHE });
   const installed = remembered<ReadonlyMap<string, InstalledPackage>>(files, STATUS, parseStatus);
-  const automatic = remembered(files, EXTENDED_STATES, (content) => parseAutomatic(content.toString('utf8')));
+  const marks = remembered(files, EXTENDED_STATES, (content) => parseAutomatic(content.toString('utf8')));
   const changed_ms = async (path: string) => (await files.statTarget(path))?.mtime_ms ?? 0;
   const listsFetched_ms = async () => Math.max(...(await Promise.all([LISTS, ...FETCHED_STAMPS].map(changed_ms))));
 
@@ -49,7 +49,12 @@ export function linuxPackages({
 
   return {
     installed,
-    automatic,
+    automatic: async () => {
+      const native = (await installed()).get('dpkg')?.architecture;
+      return new Set(
+        (await marks()).map(({ name, architecture }) => (architecture === native ? name : `${name}:${architecture}`)),
+      );
+    },
     interrupted: async () => {
       if (((await files.list(UPDATES)) ?? []).length > 0) return true;
       for (const { status } of (await installed()).values()) if (BETWEEN_STATES.has(status)) return true;

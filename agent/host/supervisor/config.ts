@@ -10,6 +10,7 @@ export interface DaemonConfig {
   readonly socketPath: string;
   readonly username?: string;
   readonly password?: string;
+  readonly pidFile: string;
   /** Patterns of `[include] files`, absolute. */
   readonly includes: readonly string[];
 }
@@ -25,6 +26,7 @@ export async function readDaemonConfig(files: FileReader): Promise<DaemonConfig 
 /** Parses as supervisor does: sections, `key = value`, comments after white space, continued lines for `files`. Pure. */
 export function parseDaemonConfig(file: string, text: string): DaemonConfig {
   const server = readSection(text, 'unix_http_server');
+  const pidFile = readSection(text, 'supervisord').get('pidfile') ?? '/var/run/supervisord.pid';
   const includes = (readSection(text, 'include').get('files') ?? '').split(/\s+/).filter((pattern) => pattern !== '');
   const here = (value: string) => value.replaceAll('%(here)s', dirname(file)).replaceAll('%%', '%');
   const username = server.get('username');
@@ -32,6 +34,7 @@ export function parseDaemonConfig(file: string, text: string): DaemonConfig {
   return {
     file,
     socketPath: here(server.get('file') ?? '/var/run/supervisor.sock'),
+    pidFile: resolve(dirname(file), here(pidFile)),
     ...(username === undefined ? {} : { username: here(username) }),
     ...(password === undefined ? {} : { password: here(password) }),
     includes: includes.map((pattern) => resolve(dirname(file), here(pattern))),

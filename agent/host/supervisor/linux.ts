@@ -87,9 +87,10 @@ export function linuxSupervisor({ files }: { readonly files: FileReader }): Supe
   }
 
   async function fingerprint(): Promise<{ readonly text: string; readonly racy: boolean } | undefined> {
-    const running = await daemon();
     const config = await readDaemonConfig(files);
-    if (running === undefined || config === undefined) return undefined;
+    if (config === undefined) return undefined;
+    const running = (await fromPidFile(config.pidFile)) ?? (await daemon());
+    if (running === undefined) return undefined;
     const parts = [`${running.pid} ${Math.round(running.started_ms / 1000)}`];
     let newest_ms = 0;
     for (const path of await configFiles(config, files)) {
@@ -98,6 +99,13 @@ export function linuxSupervisor({ files }: { readonly files: FileReader }): Supe
       parts.push(`${path} ${stat?.device} ${stat?.inode} ${stat?.size_bytes} ${stat?.mtime_ms} ${stat?.ctime_ms}`);
     }
     return { text: parts.join('\n'), racy: Date.now() - newest_ms < RACY_MS };
+  }
+
+  /** Saves a call to a daemon that is asked for its processes anyway. */
+  async function fromPidFile(path: string) {
+    const pid = Number((await files.readText(path))?.trim());
+    const info = Number.isInteger(pid) && pid > 1 ? await procfs.get(pid) : undefined;
+    return info?.name.startsWith('supervisor') === true ? info : undefined;
   }
 
   async function logTail(name: string): Promise<string> {

@@ -1,11 +1,13 @@
 import { lstatSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import type { SealedTree, TreeState, TreeWriter } from './port.ts';
+import type { Extent, SealedTree, TreeState, TreeWriter } from './port.ts';
 import { chunksOf, digest, readChunk, type SealedEntry, writeSeal } from './seal.ts';
 
 const MAX_DETAILS = 20;
-/** Chunks of one look after the first: 512 entries, about 3 ms. */
-const CHUNKS_PER_LOOK = 2;
+/** 256 entries, about 2 ms. */
+const CHUNKS_PER_LOOK = 1;
+/** The first look of a process, which may be its only one, goes further: 1536 entries, about 15 ms. */
+const CHUNKS_OF_FIRST_LOOK = 6;
 const MAX_REMEMBERED = 200;
 
 export function linuxTrees(): TreeWriter {
@@ -14,11 +16,13 @@ export function linuxTrees(): TreeWriter {
   /** Entries whose times moved while their content did not, by path with the times. */
   const touched = new Set<string>();
 
-  async function verify({ root, seal }: SealedTree): Promise<TreeState> {
+  async function verify({ root, seal }: SealedTree, extent: Extent): Promise<TreeState> {
     const chunks = chunksOf(seal);
     if (chunks === undefined) return { is: 'unsealed' };
-    const cursor = cursors.get(seal);
-    const slice = cursor === undefined ? chunks : nextChunks(chunks, cursor);
+    const known = cursors.get(seal);
+    const cursor = known ?? startingPoint();
+    const count = known === undefined ? CHUNKS_OF_FIRST_LOOK : CHUNKS_PER_LOOK;
+    const slice = extent === 'whole' ? chunks : nextChunks(chunks, cursor, count);
     const details: string[] = [];
     for (const name of ['always', ...slice]) {
       for (const entry of readChunk(seal, name)) {
@@ -28,21 +32,26 @@ export function linuxTrees(): TreeWriter {
       }
     }
     if (details.length > 0) {
-      // The next look is at everything again, so that damage far from the root is not forgotten by the turn of the slices.
-      cursors.delete(seal);
+      // The cursor stays: the next look finds the damage again.
+      cursors.set(seal, cursor);
       return { is: 'damaged', details };
     }
     if (cursors.size >= MAX_REMEMBERED) cursors.clear();
     if (touched.size >= 100_000) touched.clear();
-    cursors.set(seal, ((cursor ?? 0) + CHUNKS_PER_LOOK) % Math.max(chunks.length, 1));
+    cursors.set(seal, (cursor + slice.length) % Math.max(chunks.length, 1));
     return { is: 'intact' };
   }
 
   return { verify, seal: ({ root, seal, alwaysDepth }) => writeSeal(root, seal, alwaysDepth) };
 }
 
-function nextChunks(chunks: readonly string[], cursor: number): readonly string[] {
-  const count = Math.min(CHUNKS_PER_LOOK, chunks.length);
+/** By the clock, so that processes that look only once do not all look at the same slice. */
+function startingPoint(): number {
+  return Math.floor(Date.now() / 1000) * CHUNKS_OF_FIRST_LOOK;
+}
+
+function nextChunks(chunks: readonly string[], cursor: number, wanted: number): readonly string[] {
+  const count = Math.min(wanted, chunks.length);
   return Array.from({ length: count }, (_, index) => chunks[(cursor + index) % chunks.length] ?? '0');
 }
 

@@ -1,3 +1,5 @@
+export type Extent = 'whole' | 'slice';
+
 /** What a look at a sealed tree found. */
 export type TreeState =
   /** It was never finished, or its seal is gone. */
@@ -20,10 +22,11 @@ export interface SealedTree {
  */
 export interface TreeReader {
   /**
-   * Compares the tree with its seal. The first look of a process is at everything; later ones look at what is near the
-   * root and at the next slice of the rest, so that a tree of thousands of files costs no more than one of hundreds.
+   * Compares the tree with its seal. A `slice` is what lies near the root and the next part of the rest, so that a tree of
+   * thousands of files costs no more than one of hundreds: looks in turn see all of it, a change deep in a large tree is
+   * found after as many looks as the tree has parts of 256 entries.
    */
-  verify(tree: SealedTree): Promise<TreeState>;
+  verify(tree: SealedTree, extent: Extent): Promise<TreeState>;
 }
 
 export interface TreeWriter extends TreeReader {

@@ -71,9 +71,27 @@ export function chunksOf(seal: string): readonly string[] | undefined {
   }
 }
 
+type Row = readonly [string, number, number, number, number, number, number, number, string];
+
+/** A chunk is one array of arrays: parsing thousands of objects would cost more than looking at the files. */
 export function readChunk(seal: string, name: string): readonly SealedEntry[] {
-  const lines = readFileSync(join(seal, name), 'utf8').trimEnd().split('\n');
-  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as SealedEntry);
+  const rows: readonly Row[] = JSON.parse(readFileSync(join(seal, name), 'utf8'));
+  return rows.map(([path, mode, uid, gid, size_bytes, mtime_ms, ctime_ms, inode, digested]) => ({
+    path,
+    mode,
+    uid,
+    gid,
+    size_bytes,
+    mtime_ms,
+    ctime_ms,
+    inode,
+    digest: digested,
+  }));
+}
+
+function toRow(entry: SealedEntry): Row {
+  const { path, mode, uid, gid, size_bytes, mtime_ms, ctime_ms, inode } = entry;
+  return [path, mode, uid, gid, size_bytes, mtime_ms, ctime_ms, inode, entry.digest];
 }
 
 export function record(root: string, path: string, stat: Stats): SealedEntry {
@@ -107,7 +125,11 @@ function children(path: string): readonly string[] {
 function writeDurably(path: string, entries: readonly SealedEntry[]): void {
   const file = openSync(path, 'wx', 0o600);
   try {
-    writeSync(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+    writeSync(
+      file,
+      `${JSON.stringify(entries.map(toRow))}
+`,
+    );
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -18,7 +18,7 @@ const COPY_BOUND_MS = 300_000;
 export async function buildTrees(spec: Spec, commit: string, inUse: ReadonlySet<string>, host: Host): Promise<Trees> {
   const layout = layoutOf(spec);
   for (;;) {
-    const found = await findTrees(spec, layout, commit, inUse, host);
+    const found = await findTrees(spec, layout, commit, inUse, 'whole', host);
     const trees = completeTrees(spec, found);
     if (trees !== undefined) return trees;
     if (found.release.is === 'missing') await buildRelease(spec, layout, commit, found.release, host);

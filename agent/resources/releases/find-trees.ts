@@ -1,5 +1,6 @@
 import { basename, dirname, join, normalize } from 'node:path';
 import type { HostReader } from '../../host/host.ts';
+import type { Extent } from '../../host/trees/port.ts';
 import {
   generation,
   generationOf,
@@ -32,13 +33,15 @@ export async function findTrees(
   layout: Layout,
   commit: string,
   inUse: ReadonlySet<string>,
+  extent: Extent,
   host: HostReader,
 ): Promise<FoundTrees> {
-  const release = await findTree(host, layout, 'releases', releaseName(commit), inUse);
+  const search = { host, layout, inUse, extent };
+  const release = await findTree(search, 'releases', releaseName(commit));
   if (release.is === 'missing') return { release };
-  const venv = await findTree(host, layout, 'venvs', await venvName(spec, layout, release.name, host), inUse);
+  const venv = await findTree(search, 'venvs', await venvName(spec, layout, release.name, host));
   if (venv.is === 'missing' || spec.django?.collectstatic !== true) return { release, venv };
-  const collected = await findTree(host, layout, 'static', `${release.name}-${venv.name}`, inUse);
+  const collected = await findTree(search, 'static', `${release.name}-${venv.name}`);
   return { release, venv, static: collected };
 }
 
@@ -60,20 +63,23 @@ export function missingReasons({ release, venv, static: collected }: FoundTrees)
   ];
 }
 
+interface Search {
+  readonly host: HostReader;
+  readonly layout: Layout;
+  /** What slots run from, as `kind/name`. */
+  readonly inUse: ReadonlySet<string>;
+  readonly extent: Extent;
+}
+
 /** The newest whole tree of that name. What a slot runs from is never built over: the next one gets the next number. */
-export async function findTree(
-  host: HostReader,
-  layout: Layout,
-  kind: TreeKind,
-  base: string,
-  inUse: ReadonlySet<string>,
-): Promise<Found> {
+async function findTree(search: Search, kind: TreeKind, base: string): Promise<Found> {
+  const { host, layout, inUse } = search;
   const names = (await host.files.list(join(layout.directory, kind))) ?? [];
   const numbers = names.flatMap((name) => generationOf(base, name) ?? []).sort((a, b) => b - a);
   let highest: { readonly number: number; readonly why: string; readonly free: boolean } | undefined;
   for (const number of numbers) {
     const name = generation(base, number);
-    const problem = await problemOf(host, layout, kind, name);
+    const problem = await problemOf(search, kind, name);
     if (problem === undefined) return { is: 'built', name };
     highest ??= { number, why: problem.why, free: problem.unfinished && !inUse.has(`${kind}/${name}`) };
   }
@@ -83,13 +89,12 @@ export async function findTree(
 }
 
 async function problemOf(
-  host: HostReader,
-  layout: Layout,
+  { host, layout, extent }: Search,
   kind: TreeKind,
   name: string,
 ): Promise<{ readonly why: string; readonly unfinished: boolean } | undefined> {
   const tree = treeOf(layout, kind, name);
-  const state = await host.trees.verify(tree);
+  const state = await host.trees.verify(tree, extent);
   if (state.is === 'unsealed') return { why: 'not finished', unfinished: true };
   if (state.is === 'damaged')
     return { why: `changed by hand (${state.details.slice(0, 3).join('; ')})`, unfinished: false };

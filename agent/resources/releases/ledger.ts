@@ -94,7 +94,7 @@ export async function makeDirectories(files: FileWriter, path: string): Promise<
 }
 
 export function withDeployed(before: Ledger, deployed: Deployed): Ledger {
-  const others = before.history.filter((one) => !sameTrees(one.trees, deployed.trees));
+  const others = before.history.filter((one) => one.commit !== deployed.commit);
   return {
     ...before,
     history: [deployed, ...others].slice(0, MAX_ENTRIES),
@@ -111,8 +111,4 @@ export function withQuarantined(before: Ledger, spec: Spec, commit: string, reas
 export function quarantined(ledger: Ledger, spec: Spec, commit: string): Quarantined | undefined {
   const entry = ledger.quarantine.find((one) => one.commit === commit);
   return entry !== undefined && entry.fingerprint === fingerprint(spec) ? entry : undefined;
-}
-
-export function sameTrees(a: Trees, b: Trees): boolean {
-  return a.release === b.release && a.venv === b.venv && a.static === b.static;
 }

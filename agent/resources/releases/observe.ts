@@ -73,7 +73,7 @@ export async function observe(spec: Spec, host: HostReader): Promise<State> {
     ledger,
     slots,
     live,
-    trees: commit === undefined ? undefined : await findTrees(spec, layout, commit, inUse, host),
+    trees: commit === undefined ? undefined : await findTrees(spec, layout, commit, inUse, 'slice', host),
     supervisorAnswers: supervised !== undefined,
     changes: supervised === undefined ? NO_CHANGES : await readChanges(host),
     links: {
