@@ -39,7 +39,7 @@ export interface AgentParts {
   readonly client: ControllerClient | undefined;
   readonly log: Log;
   readonly meter: Meter;
-  readonly facts: FactSource;
+  readonly facts: Pick<FactSource, 'read'>;
   readonly recollection: (text: string | undefined) => Recollection | undefined;
   /** Told when a manifest was taken: ports and sinks follow its settings. */
   readonly onManifest: (manifest: Manifest) => Promise<void>;

@@ -1,5 +1,5 @@
-import { statfs } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
+import { stat, statfs } from 'node:fs/promises';
+import { availableParallelism, loadavg, networkInterfaces } from 'node:os';
 import type { Facts } from '../../desired-state/schema/report.ts';
 
 /** What a report says of the machine. Addresses cost nothing; the rest is looked at anew only after a long while. */
@@ -31,10 +31,10 @@ function addresses(): Facts['addresses'] {
 
 /** A fact that cannot be had is left out: nothing depends on it. */
 async function slowFacts(): Promise<Omit<Facts, 'addresses'>> {
-  const [memory, load, fileSystems] = await Promise.allSettled([memoryFacts(), loadFact(), fileSystemFacts()]);
+  const [memory, fileSystems] = await Promise.allSettled([memoryFacts(), fileSystemFacts()]);
   return {
     ...(memory.status === 'fulfilled' ? { memory: memory.value } : {}),
-    ...(load.status === 'fulfilled' ? { load_percent: load.value } : {}),
+    load_percent: loadFact(),
     ...(fileSystems.status === 'fulfilled' ? { fileSystems: fileSystems.value } : {}),
   };
 }
@@ -46,22 +46,19 @@ async function memoryFacts(): Promise<NonNullable<Facts['memory']>> {
   return { total_bytes: total, available_bytes: available };
 }
 
-async function loadFact(): Promise<number> {
-  const { currentLoad } = await import('systeminformation/lib/cpu.js');
-  const { currentLoad: percent } = await currentLoad();
-  return Math.round(percent * 10) / 10;
+/** The load average of a minute by processor. Not systeminformation's, which blocks the event loop for a `cat`. */
+function loadFact(): number {
+  return Math.round(((loadavg()[0] ?? 0) / availableParallelism()) * 1000) / 10;
 }
 
 /** By `statfs`; systeminformation would start `df`. One line per file system, by the first folder that lies on it. */
 async function fileSystemFacts(): Promise<NonNullable<Facts['fileSystems']>> {
-  const found = new Map<string, NonNullable<Facts['fileSystems']>[number]>();
+  const found = new Map<number, NonNullable<Facts['fileSystems']>[number]>();
   for (const mount of MOUNTS) {
-    const stats = await statfs(mount).catch(() => undefined);
-    if (stats === undefined) continue;
-    const size_bytes = stats.blocks * stats.bsize;
-    const used_bytes = (stats.blocks - stats.bfree) * stats.bsize;
-    const identity = `${stats.type} ${size_bytes} ${used_bytes}`;
-    if (!found.has(identity)) found.set(identity, { mount, size_bytes, used_bytes });
+    const [place, space] = await Promise.all([stat(mount), statfs(mount)]).catch(() => []);
+    if (place === undefined || space === undefined || found.has(place.dev)) continue;
+    const { blocks, bfree, bsize } = space;
+    found.set(place.dev, { mount, size_bytes: blocks * bsize, used_bytes: (blocks - bfree) * bsize });
   }
   return [...found.values()];
 }

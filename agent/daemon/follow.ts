@@ -97,10 +97,10 @@ export class Follower {
     } catch (error) {
       return this.#away(error);
     }
-    this.#backoff.reset();
     const { text, etag, revision } = answer;
     this.#answered(text === undefined ? revision : undefined);
     if (text !== undefined) return this.#judge(text, etag);
+    this.#backoff.reset();
     const heldLongEnough = !hold || performance.now() - asked >= HELD_AT_LEAST_MS;
     return heldLongEnough ? 0 : Math.round(this.#random() * NOT_HELD_PAUSE_MS);
   }
@@ -144,6 +144,7 @@ export class Follower {
       manifest = judgeManifest(text, this.#options.host, this.#options.running());
       if (hashOf(text) !== this.#options.runningHash()) await this.#options.accept(manifest, text);
       this.#update({ ...rest, offered: { revision: manifest.revision, at_ms } });
+      this.#backoff.reset();
       return 0;
     } catch (error) {
       const revision = manifest?.revision ?? (error instanceof RefusedManifest ? error.revision : undefined);

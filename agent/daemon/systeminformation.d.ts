@@ -1,7 +1,4 @@
-/** Parts of systeminformation that can be loaded alone; the package declares types for the whole only. */
+/** A part of systeminformation that can be loaded alone; the package declares types for the whole only. */
 declare module 'systeminformation/lib/memory.js' {
   export const mem: typeof import('systeminformation').mem;
-}
-declare module 'systeminformation/lib/cpu.js' {
-  export const currentLoad: typeof import('systeminformation').currentLoad;
 }
