@@ -1,3 +1,4 @@
+import { documentSchemas } from '../../desired-state/schema/document.ts';
 import { chooseAddress, type HostFacts, networkList } from './address.ts';
 import type { Issues, Place } from './issue.ts';
 import type { Layer, Layers } from './layers.ts';
@@ -35,10 +36,11 @@ export function takeInventory(layers: Layers, facts: ReadonlyMap<string, HostFac
     // With a part missing, what the others say would be judged wrongly: the missing part is the issue.
     if (whole.length !== parts.length || roots.length !== parts.length) continue;
     for (const part of [layer, ...whole]) used.add(part);
-    const merged = withoutEmpty(mergeLayers([...roots, layer.root]), issues, layer.name);
+    const merged = mergeLayers([...roots, layer.root], documentSchemas.host);
+    const complete = withoutEmpty(merged, [documentSchemas.host], issues, layer.name);
     const [environment, ...roles] = whole.map((part) => part.name);
-    const address = addressOf(layer.name, merged, facts, issues);
-    hosts.push({ name: layer.name, environment: environment ?? '', roles, merged, address });
+    const address = addressOf(layer.name, complete, facts, issues);
+    hosts.push({ name: layer.name, environment: environment ?? '', roles, merged: complete, address });
   }
   return { hosts, used, roles: [...layers.role.keys()] };
 }

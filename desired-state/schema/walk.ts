@@ -58,6 +58,14 @@ export function hasMark(schema: v.GenericSchema, mark: string): boolean {
   return (it.options ?? []).some((option) => isSchema(option) && hasMark(option, mark));
 }
 
+/** Whether `null` is a value here, and not only the absence of one. */
+export function takesNull(schema: v.GenericSchema): boolean {
+  const it: Inspectable = schema;
+  if (it.type === 'null' || it.type === 'nullable' || it.type === 'nullish') return true;
+  if (it.wrapped !== undefined) return takesNull(it.wrapped);
+  return (it.options ?? []).some((option) => isSchema(option) && takesNull(option));
+}
+
 /** Whether the alternative could hold a value of this shape at all. */
 export function mayHold(schema: Inspectable, value: unknown): boolean {
   if (Array.isArray(value)) return schema.type === 'array' || schema.type === 'tuple' || isOpen(schema);

@@ -53,6 +53,17 @@ test('maps merge at every depth, lists are replaced, and an empty value removes'
   );
 });
 
+test('where a schema takes null for a value, it is one', () => {
+  const files: Files = {
+    ...good,
+    'roles/db.yaml': 'postgres:\n  roles: { todo: { login: true, password: !secret db_password } }\n',
+    'hosts/db-1.yaml': 'environment: dev\nroles: [db]\npostgres:\n  roles: { todo: { password: null } }\n',
+  };
+  assert.deepEqual(resourceOf(files, 'db-1', 'postgres/postgres').spec['roles'], {
+    todo: { login: true, password: null },
+  });
+});
+
 test('a host overrides one key of a resource that its role declares', () => {
   const files: Files = {
     ...good,
