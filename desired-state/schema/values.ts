@@ -50,6 +50,23 @@ export const accountName = v.pipe(
   ),
 );
 
+/** A name under which an account can be made: no digits alone, which would look like an id. */
+export const newAccountName = v.pipe(
+  v.string('expected a user or group name'),
+  v.regex(
+    /^[a-z_][a-z0-9_-]{0,30}\$?$/,
+    'expected a user or group name (lower-case letters, digits, _ and -; at most 32 characters)',
+  ),
+);
+
+/** A uid or gid; the highest two have meanings of their own to the kernel. */
+export const accountId = v.pipe(
+  v.number('expected a numeric id'),
+  v.integer('expected a numeric id'),
+  v.minValue(0, 'expected a numeric id from 0'),
+  v.maxValue(4_294_967_293, 'expected a numeric id up to 4294967293'),
+);
+
 export const positiveInteger = v.pipe(
   v.number('expected a whole number'),
   v.integer('expected a whole number'),

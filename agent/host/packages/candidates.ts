@@ -29,7 +29,11 @@ export class Candidates {
     this.#path = options.path;
   }
 
-  async of(names: readonly string[]): Promise<ReadonlyMap<string, Candidate | undefined>> {
+  /** `aptCache: 'may write'` lets apt renew its own cache files, which a look must not do. */
+  async of(
+    names: readonly string[],
+    { aptCache = 'read only' }: { readonly aptCache?: 'read only' | 'may write' } = {},
+  ): Promise<ReadonlyMap<string, Candidate | undefined>> {
     if (names.length === 0) return new Map();
     const { text, aptCacheIsFresh } = await fingerprint(this.#files);
     const key = createHash('sha256').update(text).digest('hex');
@@ -37,7 +41,7 @@ export class Candidates {
     const { answers } = this.#known;
     const missing = names.filter((name) => !answers.has(name));
     if (missing.length > 0) {
-      const found = await this.#ask(missing, aptCacheIsFresh);
+      const found = await this.#ask(missing, aptCacheIsFresh || aptCache === 'may write');
       for (const name of missing) answers.set(name, found.get(name));
     }
     return new Map(names.map((name) => [name, answers.get(name)]));
@@ -49,10 +53,10 @@ export class Candidates {
     await this.#files.write(this.#path, content, { uid: 0, gid: 0, mode: 0o644 });
   }
 
-  async #ask(names: readonly string[], aptCacheIsFresh: boolean): Promise<ReadonlyMap<string, Candidate>> {
+  async #ask(names: readonly string[], useAptCache: boolean): Promise<ReadonlyMap<string, Candidate>> {
     const inMemory = ['-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache='];
     const { stdout } = await this.#probe({
-      argv: ['apt-cache', ...(aptCacheIsFresh ? [] : inMemory), 'policy', '--', ...names],
+      argv: ['apt-cache', ...(useAptCache ? [] : inMemory), 'policy', '--', ...names],
       timeout_ms: POLICY_TIMEOUT_MS,
       maxOutput_bytes: MAX_OUTPUT_BYTES,
     });

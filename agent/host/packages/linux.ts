@@ -65,7 +65,7 @@ export function linuxPackages({
     refreshTried_ms: async () => Math.max(await listsFetched_ms(), await changed_ms(FAILED_STAMP)),
     noteRefresh: (result) => touch(result === 'fetched' ? FETCHED_STAMPS[0] : FAILED_STAMP),
     rememberCandidates: async (names) => {
-      await candidates.of(names);
+      await candidates.of(names, { aptCache: 'may write' });
       if ((await files.stat(CACHE_DIRECTORY)) === undefined) await files.makeDirectory(CACHE_DIRECTORY, ROOT_DIRECTORY);
       await candidates.save();
     },
