@@ -135,7 +135,12 @@ export class Connection {
   }
 }
 
-/** SASL EXTERNAL: the kernel tells the peer our uid, we only name it (in hex of its decimal digits). */
+/**
+ * SASL EXTERNAL: the kernel tells the peer our uid, we only name it (in hex of its decimal digits).
+ *
+ * BEGIN goes out with AUTH and not after the answer: systemd 252 lets a call lie that it reads together with BEGIN, until
+ * something else arrives.
+ */
 async function authenticate(socket: Socket, path: string): Promise<void> {
   const uid = Buffer.from(String(process.getuid?.() ?? 0)).toString('hex');
   await new Promise<void>((resolve, reject) => {
@@ -150,7 +155,6 @@ async function authenticate(socket: Socket, path: string): Promise<void> {
     socket.once('error', reject);
     socket.once('close', () => reject(new ConnectionLost(`${path} closed the connection`)));
     socket.on('data', onData);
-    socket.once('connect', () => socket.write(`\0AUTH EXTERNAL ${uid}\r\n`));
+    socket.once('connect', () => socket.write(`\0AUTH EXTERNAL ${uid}\r\nBEGIN\r\n`));
   }).finally(() => socket.removeAllListeners());
-  socket.write('BEGIN\r\n');
 }
