@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startBench } from './bench.ts';
+import { TestRepository } from './git.ts';
+
+const BROKEN = 'services:\n  nginx: { stat: running }\n';
+const STOPPED = 'services:\n  nginx: stopped\n';
+
+test('the first revision is served', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  assert.deepEqual((await bench.intake.refresh()).changed, ['db-1', 'web-1']);
+  const { status, revision, body } = await bench.manifest('web-1');
+  assert.equal(status, 200);
+  assert.equal(revision, await repository.git('rev-parse', 'HEAD'));
+  assert.equal(JSON.parse(body).host, 'web-1');
+});
+
+test('a broken revision is refused while the last good one goes on being served, and the status says so', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const before = await bench.manifest('web-1');
+  const broken = await repository.commit({ 'roles/web.yaml': BROKEN });
+  await bench.intake.refresh();
+  assert.deepEqual(await bench.manifest('web-1'), before);
+  const status = (await bench.app.inject('/v1/status')).json();
+  assert.equal(status.wanted.revision, broken);
+  assert.equal(status.wanted.refused, true);
+  assert.equal(status.served.revision, before.revision);
+  assert.match(status.whyDifferent, /is refused for 1 issue; revision .* is served on/);
+  assert.equal(status.issues[0].text, 'desired-state/roles/web.yaml:2:12 unknown key "stat", did you mean "state"?');
+  const mended = await repository.commit({ 'roles/web.yaml': STOPPED });
+  assert.deepEqual((await bench.intake.refresh()).changed, ['web-1']);
+  assert.equal((await bench.manifest('web-1')).revision, mended);
+  assert.equal((await bench.app.inject('/v1/status')).json().whyDifferent, undefined);
+});
+
+test('a host that a new revision means the same for keeps its manifest to the letter', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const before = await bench.manifest('db-1');
+  await repository.commit({ 'roles/web.yaml': STOPPED });
+  assert.deepEqual((await bench.intake.refresh()).changed, ['web-1']);
+  assert.deepEqual(await bench.manifest('db-1'), before);
+});
+
+test('the last good revision survives a restart, without the repository, and a damaged secrets file', async (context) => {
+  const repository = await TestRepository.create(context);
+  await repository.commit({ 'roles/web.yaml': 'files:\n  /etc/key: { content: !secret api_key }\n' });
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const before = await bench.manifest('web-1');
+  assert.equal(before.status, 200);
+  await rename(repository.path, `${repository.path}.gone`);
+  const restarted = await startBench(context, repository.path, { stateDirectory: bench.stateDirectory });
+  await restarted.writeSecrets('[\n');
+  assert.deepEqual(await restarted.manifest('web-1'), before);
+  await restarted.intake.refresh();
+  assert.deepEqual(await restarted.manifest('web-1'), before);
+  assert.match(
+    restarted.intake.trouble?.message ?? '',
+    /cannot look at main of .*does not (?:appear to be a git repository|exist)/,
+  );
+});
+
+test('a broken revision is still refused after a restart', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const before = await bench.manifest('web-1');
+  const broken = await repository.commit({ 'roles/web.yaml': BROKEN });
+  const restarted = await startBench(context, repository.path, { stateDirectory: bench.stateDirectory });
+  await restarted.intake.refresh();
+  assert.deepEqual(await restarted.manifest('web-1'), before);
+  assert.equal(restarted.intake.wanted?.revision, broken);
+});
+
+test('what is kept on disk is readable by its owner alone', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const files = await readdir(join(bench.stateDirectory, 'manifests'));
+  assert.deepEqual(files.sort(), ['db-1.json', 'web-1.json']);
+  for (const path of ['served.json', 'manifests/web-1.json']) {
+    assert.equal((await stat(join(bench.stateDirectory, path))).mode & 0o777, 0o600);
+  }
+  assert.equal((await stat(bench.stateDirectory)).mode & 0o077, 0);
+});
+
+test('a damaged state is as good as none', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  await writeFile(join(bench.stateDirectory, 'manifests/web-1.json'), '{"host":');
+  const restarted = await startBench(context, repository.path, { stateDirectory: bench.stateDirectory });
+  assert.equal((await restarted.manifest('web-1')).status, 503);
+  await restarted.intake.refresh();
+  assert.equal((await restarted.manifest('web-1')).status, 200);
+});
+
+test('a force-pushed branch is a revision like any other, backwards too', async (context) => {
+  const repository = await TestRepository.create(context);
+  const first = await repository.git('rev-parse', 'HEAD');
+  await repository.commit({ 'roles/web.yaml': STOPPED });
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const sequence = bench.intake.served?.sequence ?? 0;
+  await repository.git('reset', '--quiet', '--hard', first);
+  await bench.intake.refresh();
+  assert.equal(bench.intake.served?.revision, first);
+  assert.equal((await bench.manifest('web-1')).revision, first);
+  assert.ok((bench.intake.served?.sequence ?? 0) > sequence, 'a rollback has a higher sequence');
+  await repository.git('checkout', '--quiet', '--orphan', 'other');
+  const unrelated = await repository.commit({ 'roles/web.yaml': STOPPED });
+  await repository.git('branch', '--force', 'main', 'other');
+  await bench.intake.refresh();
+  assert.equal(bench.intake.served?.revision, unrelated);
+});
+
+test('a repository that is gone, a branch that is gone, and one that comes back', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const before = await bench.manifest('web-1');
+  await repository.git('branch', '--move', 'main', 'other');
+  await bench.intake.refresh();
+  assert.match(bench.intake.trouble?.message ?? '', /has no branch "main"/);
+  assert.deepEqual(await bench.manifest('web-1'), before);
+  await repository.git('branch', '--move', 'other', 'main');
+  await repository.commit({ 'roles/web.yaml': STOPPED });
+  await bench.intake.refresh();
+  assert.equal(bench.intake.trouble, undefined);
+  assert.notEqual((await bench.manifest('web-1')).etag, before.etag);
+});
+
+test('of two pushes in one second the last one is served, and refreshes meanwhile are shared', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  const running = bench.intake.refresh();
+  await repository.commit({ 'roles/web.yaml': STOPPED });
+  const last = await repository.commit({ 'roles/db.yaml': 'services: { postgresql: stopped }\n' });
+  const looks = Array.from({ length: 100 }, () => bench.intake.refresh());
+  assert.equal(new Set(looks).size, 1);
+  await Promise.all([running, ...looks]);
+  assert.equal(bench.intake.served?.revision, last);
+});
+
+test('another secret makes another manifest without a push', async (context) => {
+  const repository = await TestRepository.create(context);
+  await repository.commit({ 'roles/web.yaml': 'files:\n  /etc/key: { content: !secret api_key }\n' });
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const before = await bench.manifest('web-1');
+  await bench.writeSecrets('api_key: another-one-entirely\n');
+  assert.deepEqual((await bench.intake.refresh()).changed, ['web-1']);
+  const after = await bench.manifest('web-1');
+  assert.notEqual(after.etag, before.etag);
+  assert.match(after.body, /another-one-entirely/);
+});
+
+test('a secret that goes away breaks the revision and not the hosts', async (context) => {
+  const repository = await TestRepository.create(context);
+  await repository.commit({ 'roles/web.yaml': 'files:\n  /etc/key: { content: !secret api_key }\n' });
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const before = await bench.manifest('web-1');
+  await bench.writeSecrets('other: text\n');
+  await bench.intake.refresh();
+  assert.deepEqual(await bench.manifest('web-1'), before);
+  assert.match(bench.intake.wanted?.issues[0]?.message ?? '', /unknown secret "api_key"/);
+});
+
+test('a revision without hosts takes nobody the manifest away', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  await repository.git('rm', '--quiet', '-r', 'desired-state/hosts');
+  await repository.commit({});
+  await bench.intake.refresh();
+  assert.equal((await bench.manifest('web-1')).status, 200);
+  assert.match(bench.intake.wanted?.issues[0]?.message ?? '', /there is no host/);
+});
+
+test('a host that leaves the desired state is no longer served', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  await repository.git('rm', '--quiet', 'desired-state/hosts/web-1.yaml');
+  await repository.commit({});
+  assert.deepEqual((await bench.intake.refresh()).changed, ['web-1']);
+  assert.equal((await bench.manifest('web-1')).status, 404);
+  assert.deepEqual(await readdir(join(bench.stateDirectory, 'manifests')), ['db-1.json']);
+});
+
+test('symbolic links, submodules and binary files in git are what they are', async (context) => {
+  const repository = await TestRepository.create(context);
+  await repository.git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},desired-state/files/module`);
+  await repository.git('commit', '--quiet', '--message', 'submodule');
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  assert.deepEqual(
+    bench.intake.wanted?.issues.map((issue) => `${issue.file} ${issue.message}`),
+    ['desired-state/files/module a git submodule, which is not read'],
+  );
+});
+
+test('what a killed git leaves in the copy is cleared at the next start', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  await writeFile(join(bench.stateDirectory, 'repository.git/refs/holdfast/fetched.lock'), '');
+  await writeFile(join(bench.stateDirectory, 'repository.git/config.lock'), '');
+  const last = await repository.commit({ 'roles/web.yaml': STOPPED });
+  const restarted = await startBench(context, repository.path, { stateDirectory: bench.stateDirectory });
+  await restarted.intake.refresh();
+  assert.equal(restarted.intake.served?.revision, last);
+});
+
+test('a copy whose objects are damaged is made anew', async (context) => {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const objects = join(bench.stateDirectory, 'repository.git/objects');
+  for (const name of await readdir(objects, { recursive: true, withFileTypes: true })) {
+    if (name.isFile()) await rm(join(name.parentPath, name.name));
+  }
+  await bench.writeSecrets('api_key: makes-it-compile-again\n');
+  const last = await repository.commit({ 'roles/web.yaml': STOPPED });
+  await bench.intake.refresh();
+  assert.equal(bench.intake.served?.revision, last);
+});
+
+test('no secret stands in the status, though one is part of an issue', async (context) => {
+  const repository = await TestRepository.create(context);
+  await repository.commit({ 'roles/web.yaml': 'files:\n  /etc/key: { content: x, owner: !secret api_key }\n' });
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  assert.equal(bench.intake.wanted?.issues.length, 1);
+  assert.doesNotMatch((await bench.app.inject('/v1/status')).body, /0123456789abcdef/);
+});
