@@ -3,7 +3,7 @@ import { requireToken } from './auth.ts';
 import type { Hosts } from './hosts.ts';
 import type { Intake } from './intake/intake.ts';
 import { openApi } from './openapi.ts';
-import { installProblems } from './problem.ts';
+import { frameworkProblem, installProblems } from './problem.ts';
 import { manifestRoute } from './routes/manifest.ts';
 import { reportsRoute } from './routes/reports.ts';
 import { statusRoutes } from './routes/status.ts';
@@ -31,6 +31,7 @@ export function buildApp({ services, token, logger, tls }: AppOptions): FastifyI
   const options = {
     ...(logger === undefined ? {} : { loggerInstance: logger }),
     disableRequestLogging: true,
+    frameworkErrors: frameworkProblem,
     routerOptions: { maxParamLength: 253 },
     // Held requests end with `waiters.close()`; a connection without a request must not keep the process.
     forceCloseConnections: 'idle' as const,

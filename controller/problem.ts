@@ -44,6 +44,11 @@ export function installProblems(app: FastifyInstance): void {
   });
 }
 
+/** For what fails before there is a route, such as a path that does not decode. */
+export function frameworkProblem(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  send(request, reply, new Problem({ status: error.statusCode ?? 400, title: 'Bad request', detail: error.message }));
+}
+
 function send(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   const { status, title, message: detail, extra } = problem;
   return reply

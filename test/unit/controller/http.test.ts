@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { type Bench, reportOf, startBench, until } from './bench.ts';
+import { TestRepository } from './git.ts';
+
+const STOPPED = 'services:\n  nginx: stopped\n';
+const TOKEN = 'a-token-of-enough-characters';
+
+async function start(context: TestContext, token?: string): Promise<{ bench: Bench; repository: TestRepository }> {
+  const repository = await TestRepository.create(context);
+  const bench = await startBench(context, repository.path, token === undefined ? {} : { token });
+  await bench.intake.refresh();
+  return { bench, repository };
+}
+
+test('a manifest comes with a weak ETag and its revision, and 304 for who has it', async (context) => {
+  const { bench } = await start(context);
+  const first = await bench.manifest('web-1');
+  assert.equal(first.status, 200);
+  assert.match(first.etag, /^W\/"[\w-]+"$/);
+  for (const tag of [first.etag, first.etag.replace('W/', ''), `"other", ${first.etag}`, '*']) {
+    const again = await bench.manifest('web-1', { 'if-none-match': tag });
+    assert.deepEqual([again.status, again.body, again.etag], [304, '', first.etag]);
+  }
+  assert.equal((await bench.manifest('web-1', { 'if-none-match': '"other"' })).status, 200);
+});
+
+test('a request with the current ETag is held until the manifest changes, and no other host is woken', async (context) => {
+  const { bench, repository } = await start(context);
+  const web = await bench.manifest('web-1');
+  const db = await bench.manifest('db-1');
+  const heldWeb = bench.app.inject({ url: '/v1/hosts/web-1/manifest?wait=60', headers: { 'if-none-match': web.etag } });
+  const heldDb = bench.app.inject({
+    url: '/v1/hosts/db-1/manifest',
+    headers: { 'if-none-match': db.etag, prefer: 'wait=60' },
+  });
+  await until('both are held', () => bench.waiters.count === 2);
+  const revision = await repository.commit({ 'roles/web.yaml': STOPPED });
+  await bench.intake.refresh();
+  const answer = await heldWeb;
+  assert.equal(answer.statusCode, 200);
+  assert.equal(answer.headers['holdfast-revision'], revision);
+  assert.equal(answer.headers['preference-applied'], 'wait=60');
+  assert.equal(bench.waiters.count, 1);
+  bench.waiters.close();
+  const closing = await heldDb;
+  assert.deepEqual([closing.statusCode, closing.headers.connection], [304, 'close']);
+});
+
+test('a held request ends with 304 when its time is over', async (context) => {
+  const { bench } = await start(context);
+  const { etag } = await bench.manifest('web-1');
+  const started = performance.now();
+  const answer = await bench.app.inject({ url: '/v1/hosts/web-1/manifest?wait=1', headers: { 'if-none-match': etag } });
+  assert.equal(answer.statusCode, 304);
+  assert.ok(performance.now() - started < 5000);
+  assert.equal(bench.waiters.count, 0);
+});
+
+test('a request that knows nothing, or something old, is never held', async (context) => {
+  const { bench } = await start(context);
+  assert.equal((await bench.app.inject('/v1/hosts/web-1/manifest?wait=60')).statusCode, 200);
+  const old = await bench.app.inject({
+    url: '/v1/hosts/web-1/manifest?wait=60',
+    headers: { 'if-none-match': 'W/"old"' },
+  });
+  assert.equal(old.statusCode, 200);
+});
+
+test('a held request of a client that goes away is forgotten', async (context) => {
+  const { bench } = await start(context);
+  const { etag } = await bench.manifest('web-1');
+  await bench.app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = bench.app.server.address() as AddressInfo;
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`GET /v1/hosts/web-1/manifest?wait=600 HTTP/1.1\r\nHost: x\r\nIf-None-Match: ${etag}\r\n\r\n`);
+  await until('it is held', () => bench.waiters.count === 1);
+  socket.destroy();
+  await until('it is forgotten', () => bench.waiters.count === 0);
+});
+
+test('many requests held on one connection leave nothing behind', async (context) => {
+  const { bench } = await start(context);
+  const { etag } = await bench.manifest('web-1');
+  const warnings: string[] = [];
+  const note = (warning: Error): void => void warnings.push(warning.name);
+  process.on('warning', note);
+  context.after(() => process.off('warning', note));
+  await bench.app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = bench.app.server.address() as AddressInfo;
+  const socket = connect(port, '127.0.0.1');
+  context.after(() => socket.destroy());
+  let answers = 0;
+  socket.on('data', (data) => {
+    answers += data.toString().split('HTTP/1.1 304').length - 1;
+  });
+  for (let index = 0; index < 20; index += 1) {
+    socket.write(`GET /v1/hosts/web-1/manifest?wait=600 HTTP/1.1\r\nHost: x\r\nIf-None-Match: ${etag}\r\n\r\n`);
+    await until('it is held', () => bench.waiters.count === 1);
+    bench.waiters.release(['web-1']);
+    await until('it is answered', () => answers === index + 1);
+  }
+  assert.deepEqual(warnings, []);
+});
+
+test('errors are problem+json that says what to do', async (context) => {
+  const { bench } = await start(context);
+  const cases: readonly (readonly [string, number, RegExp])[] = [
+    ['/v1/hosts/nope/manifest', 404, /no file hosts\/nope\.yaml in the desired state/],
+    ['/v1/hosts/web-1/manifest?wait=soon', 400, /number of seconds/],
+    ['/v1/hosts/nope', 404, /no file hosts\/nope\.yaml/],
+    ['/v2/other', 404, /there is no GET \/v2\/other/],
+    ['/v1/hosts/%E0/manifest', 400, /.+/],
+  ];
+  for (const [url, status, detail] of cases) {
+    const answer = await bench.app.inject(url);
+    assert.equal(answer.statusCode, status, url);
+    assert.match(String(answer.headers['content-type']), /^application\/problem\+json/, url);
+    assert.equal(answer.json().status, status);
+    assert.match(answer.json().detail, detail);
+  }
+});
+
+test('before anything is served a manifest is 503 with Retry-After, and so is the health', async (context) => {
+  const repository = await TestRepository.create(context);
+  await repository.commit({ 'roles/web.yaml': 'nonsense: 1\n' });
+  const bench = await startBench(context, repository.path);
+  assert.equal((await bench.app.inject('/healthz')).statusCode, 503);
+  await bench.intake.refresh();
+  const answer = await bench.app.inject('/v1/hosts/web-1/manifest');
+  assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '5']);
+  await repository.commit({ 'roles/web.yaml': STOPPED });
+  await bench.intake.refresh();
+  assert.deepEqual((await bench.app.inject('/healthz')).json().status, 'ok');
+});
+
+test('without the token there is health and nothing else', async (context) => {
+  const { bench } = await start(context, TOKEN);
+  assert.equal((await bench.app.inject('/healthz')).statusCode, 200);
+  for (const url of ['/v1/hosts/web-1/manifest', '/v1/status', '/v1/hosts', '/v1/hosts/web-1']) {
+    const answer = await bench.app.inject(url);
+    assert.equal(answer.statusCode, 401, url);
+    assert.match(String(answer.headers['www-authenticate']), /^Bearer/);
+    const wrong = await bench.app.inject({ url, headers: { authorization: `Bearer ${TOKEN}x` } });
+    assert.equal(wrong.statusCode, 401, url);
+    const right = await bench.app.inject({ url, headers: { authorization: `Bearer ${TOKEN}` } });
+    assert.equal(right.statusCode, 200, url);
+  }
+  const refresh = await bench.app.inject({ method: 'POST', url: '/v1/refresh' });
+  assert.equal(refresh.statusCode, 401);
+});
+
+test('a refresh answers with what became of the push', async (context) => {
+  const { bench, repository } = await start(context);
+  const revision = await repository.commit({ 'roles/web.yaml': STOPPED });
+  const answer = (await bench.app.inject({ method: 'POST', url: '/v1/refresh' })).json();
+  assert.deepEqual(answer.changed, ['web-1']);
+  assert.equal(answer.served.revision, revision);
+});
+
+test('a report is kept, shown, and survives a restart', async (context) => {
+  const { bench, repository } = await start(context);
+  const wanted = (await bench.manifest('web-1')).revision;
+  const run = {
+    revision: wanted,
+    dryRun: false,
+    started_ms: 1,
+    duration_ms: 20,
+    resources: [{ kind: 'services', name: 'nginx', status: 'converged' as const }],
+  };
+  const answer = await bench.app.inject({
+    method: 'POST',
+    url: '/v1/hosts/web-1/reports',
+    payload: reportOf('web-1', { runningRevision: wanted, run }),
+  });
+  assert.equal(answer.statusCode, 204);
+  const host = (await bench.app.inject('/v1/hosts/web-1')).json();
+  assert.equal(host.state, 'converged');
+  assert.deepEqual(host.resources, { converged: 1 });
+  assert.equal(host.reports.length, 1);
+  const restarted = await startBench(context, repository.path, { stateDirectory: bench.stateDirectory });
+  assert.equal((await restarted.app.inject('/v1/hosts/web-1')).json().runningRevision, wanted);
+});
+
+test('reports that are malformed, of another host, of an unknown host or too large are refused', async (context) => {
+  const { bench } = await start(context);
+  const post = (host: string, payload: object | string) =>
+    bench.app.inject({
+      method: 'POST',
+      url: `/v1/hosts/${host}/reports`,
+      payload,
+      headers: { 'content-type': 'application/json' },
+    });
+  assert.equal((await post('web-1', { host: 'web-1' })).statusCode, 422);
+  assert.equal((await post('web-1', '{"host":')).statusCode, 400);
+  assert.equal((await post('web-1', reportOf('db-1'))).statusCode, 422);
+  assert.equal((await post('nope', reportOf('nope'))).statusCode, 404);
+  assert.equal((await post('web-1', { ...reportOf('web-1'), why: 'x'.repeat(1_200_000) })).statusCode, 413);
+  assert.equal((await bench.app.inject('/v1/hosts/web-1')).json().reports.length, 0);
+});
+
+test('the addresses in a report end the waiting of who needs them', async (context) => {
+  const repository = await TestRepository.create(context);
+  await repository.commit({
+    'hosts/web-1.yaml': 'environment: dev\nroles: [web]\n',
+    'roles/db.yaml': 'files:\n  /x: { content: "{{hosts.web.0.address}}" }\n',
+  });
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  assert.equal((await bench.manifest('db-1')).status, 503);
+  assert.match((await bench.manifest('db-1')).body, /waiting for the address of host \\"web-1\\"/);
+  const addresses = [
+    { interface: 'lo', address: '127.0.0.1', family: 4 as const },
+    { interface: 'eth1', address: '10.4.5.6', family: 4 as const },
+  ];
+  await bench.app.inject({
+    method: 'POST',
+    url: '/v1/hosts/web-1/reports',
+    payload: reportOf('web-1', { facts: { addresses } }),
+  });
+  await until('db-1 has a manifest', async () => (await bench.manifest('db-1')).status === 200);
+  assert.match((await bench.manifest('db-1')).body, /10\.4\.5\.6/);
+});
+
+test('the status tells hosts that never called, that fell silent, that lag behind, that failed, drifted or paused', async (context) => {
+  const { bench, repository } = await start(context);
+  const state = async () => (await bench.app.inject('/v1/hosts/web-1')).json();
+  assert.equal((await state()).state, 'never-seen');
+  const { revision } = await bench.manifest('web-1');
+  assert.equal((await state()).state, 'converging');
+  const send = async (status: 'converged' | 'failed' | 'drifted', more: object = {}) => {
+    const resources = [
+      { kind: 'services', name: 'nginx', status, ...(status === 'failed' ? { error: 'no unit' } : {}) },
+    ];
+    const run = { revision, dryRun: false, started_ms: 1, duration_ms: 1, resources };
+    const payload = reportOf('web-1', { runningRevision: revision, run, ...more });
+    assert.equal((await bench.app.inject({ method: 'POST', url: '/v1/hosts/web-1/reports', payload })).statusCode, 204);
+    return state();
+  };
+  assert.equal((await send('converged')).state, 'converged');
+  assert.deepEqual([(await send('failed')).state, (await state()).why], ['failed', 'services/nginx: no unit']);
+  assert.equal((await send('drifted')).state, 'drifted');
+  const pause = { by: 'ann', why: 'upgrade', since_ms: 1, until_ms: 2 };
+  assert.deepEqual([(await send('converged', { pause })).state, (await state()).why], ['paused', 'by ann: upgrade']);
+  await send('converged');
+  await repository.commit({ 'roles/web.yaml': STOPPED });
+  await bench.intake.refresh();
+  assert.equal((await state()).state, 'behind');
+  bench.clock.now_ms += 1_000_000;
+  assert.deepEqual([(await state()).state, (await state()).why], ['silent', 'its agent has not called for 1000 s']);
+});
+
+test('the interface describes itself', async (context) => {
+  const { bench } = await start(context);
+  const paths = Object.keys((await bench.app.inject('/openapi.json')).json().paths);
+  for (const path of paths) {
+    const url = path.replace('{host}', 'web-1');
+    const method = path.endsWith('reports') || path.endsWith('refresh') ? 'POST' : 'GET';
+    const { statusCode } = await bench.app.inject({
+      method,
+      url,
+      ...(path.endsWith('reports') ? { payload: reportOf('web-1') } : {}),
+    });
+    assert.ok(statusCode < 300, `${method} ${url} answers ${statusCode}`);
+  }
+});
