@@ -20,15 +20,16 @@ const REQUIRE =
   "import { createRequire as holdfastRequire } from 'node:module'; const require = holdfastRequire(import.meta.url);";
 
 /**
- * Importing `node:http` as an ES module reads all of its exports, and one of them is a getter that loads Node's WebSocket
- * and fetch: 9 MB resident that we never use. Through `getBuiltinModule` only what is asked for is loaded.
+ * An ES module that imports one of Node's own reads all of its exports, and some of those are getters that load a whole
+ * subsystem: `node:http` has Node's WebSocket and fetch, `node:crypto` has WebCrypto. Through `getBuiltinModule` only what
+ * is asked for is loaded, which saves the daemon about 10 MB.
  */
-const leanHttp: Plugin = {
-  name: 'lean-http',
+const leanBuiltins: Plugin = {
+  name: 'lean-builtins',
   setup(bundle) {
-    bundle.onResolve({ filter: /^(node:)?http$/ }, () => ({ path: 'http', namespace: 'lean' }));
-    bundle.onLoad({ filter: /.*/, namespace: 'lean' }, () => ({
-      contents: "module.exports = process.getBuiltinModule('node:http');",
+    bundle.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'lean' }));
+    bundle.onLoad({ filter: /.*/, namespace: 'lean' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule('${path}');`,
       loader: 'js',
     }));
   },
@@ -70,7 +71,7 @@ export async function bundleAgent(folder: string = DEFAULT_FOLDER): Promise<stri
       target: 'node24',
       external: OPTIONAL,
       plugins: [lazyHttp],
-      plugins: [leanHttp],
+      plugins: [leanBuiltins],
       banner: { js: REQUIRE },
       logLevel: 'error',
     });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { nextMatch } from './cron-next.ts';
 
 /**
  * The baseline of correctness: reconcile by a cron expression, each host with a delay of its own. The delay is hashed from
@@ -69,13 +70,14 @@ export class Schedule {
   }
 
   async #nextTimeOf(expression: string): Promise<NextTime> {
-    const { createTask, validate } = await import('node-cron');
+    const { createTask, parse, validate } = await import('node-cron');
     const valid = validate(expression);
     if (!valid) this.#options.onError(`the schedule "${expression}" is no cron expression; running by "${FALLBACK}"`);
-    const task = createTask(valid ? expression : FALLBACK, () => {});
+    const used = valid ? expression : FALLBACK;
+    const fields = parse(used);
     return () => {
-      const [next] = task.getNextRuns(1);
-      if (next === undefined) throw new Error(`node-cron finds no next time for "${expression}"`);
+      const next = nextMatch(fields, new Date()) ?? createTask(used, () => {}).getNextRuns(1)[0];
+      if (next === undefined) throw new Error(`node-cron finds no next time for "${used}"`);
       return next.getTime();
     };
   }
