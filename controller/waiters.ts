@@ -64,7 +64,7 @@ export class Waiters {
   close(): void {
     this.#closing = true;
     clearTimeout(this.#stepping);
-    for (const waiters of [...this.#byHost.values()]) for (const waiter of [...waiters]) waiter.done('closing');
+    for (const waiters of this.#byHost.values()) for (const waiter of waiters) waiter.done('closing');
   }
 
   #step(): void {
@@ -95,6 +95,6 @@ export class Waiters {
 
   #tick(): void {
     this.#now = (this.#now + 1) % SLOTS;
-    for (const waiter of [...(this.#wheel[this.#now] ?? [])]) waiter.done('timeout');
+    for (const waiter of this.#wheel[this.#now] ?? []) waiter.done('timeout');
   }
 }

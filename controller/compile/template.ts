@@ -62,7 +62,7 @@ type Token = readonly [type: string, value: string, start: number, end: number, 
 function parse(source: TemplateSource): readonly Token[] | TemplateProblem {
   try {
     const writer = new Mustache.Writer();
-    return writer.parse(source.text) as unknown as readonly Token[];
+    return writer.parse(source.text);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const at = /^(.*) at (\d+)$/s.exec(message);

@@ -20,7 +20,11 @@ export async function writeFileAtomically(path: string, text: string): Promise<v
     throw error;
   }
   const directory = await open(dirname(path));
-  await directory.sync().finally(() => directory.close());
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
 }
 
 /** `undefined` where there is none. */

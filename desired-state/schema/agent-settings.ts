@@ -67,7 +67,7 @@ export const agentSection = v.strictObject({
         v.pipe(
           v.string(),
           v.regex(
-            /^(?!host:)[a-z][\w.\/:-]*$/i,
+            /^(?!host:)[a-z][\w./:-]*$/i,
             'expected a tag such as "env:staging", but not "host:…", which the Datadog Agent sets',
           ),
         ),

@@ -107,10 +107,10 @@ function plain(issue: v.BaseIssue<unknown>): string {
   const standard = /^Invalid (?:type|key|value|[a-z ]+): Expected (.+) but received (.+)$/s.exec(issue.message);
   if (standard === null) return issue.message;
   const [, expected = '', received = ''] = standard;
-  return `expected ${word(expected)}, found ${word(received)}`;
+  return `expected ${typeWord(expected)}, found ${typeWord(received)}`;
 }
 
-function word(type: string): string {
+function typeWord(type: string): string {
   if (type === 'Object' || type === 'object') return 'a map';
   if (type === 'Array' || type === 'array') return 'a list';
   if (type === 'string') return 'text';

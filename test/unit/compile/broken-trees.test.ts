@@ -10,7 +10,7 @@ interface Case {
   readonly issues: readonly string[];
 }
 
-const bomb = `vars:\n  a: &a [x, x, x, x, x, x, x, x, x, x]\n${[...'bcdefg']
+const bomb = `vars:\n  a: &a [x, x, x, x, x, x, x, x, x, x]\n${['b', 'c', 'd', 'e', 'f', 'g']
   .map(
     (name, index) => `  ${name}: &${name} [${Array.from({ length: 10 }, () => `*${'abcdefg'[index]}`).join(', ')}]\n`,
   )

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { generatedFiles } from '../../../desired-state/schema/generate/files.ts';
+import { generatedFiles } from '../../../docs/generate/files.ts';
 
 const root = join(import.meta.dirname, '../../..');
 

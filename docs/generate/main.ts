@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { generatedFiles } from './files.ts';
 
 /** `npm run schema`: writes the JSON Schemas for editors and the reference. */
-const root = join(import.meta.dirname, '../../..');
+const root = join(import.meta.dirname, '../..');
 const files = generatedFiles();
 for (const [path, text] of files) {
   mkdirSync(dirname(join(root, path)), { recursive: true });

@@ -1,10 +1,10 @@
 import { type ConversionConfig, type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
-import { agentSection } from '../agent-settings.ts';
-import { documentSchemas, type LayerType } from '../document.ts';
-import { type Kind, kinds } from '../kinds.ts';
-import { secretText } from '../values.ts';
-import { childSchemas, isSchema } from '../walk.ts';
+import { agentSection } from '../../desired-state/schema/agent-settings.ts';
+import { documentSchemas, type LayerType } from '../../desired-state/schema/document.ts';
+import { type Kind, kinds } from '../../desired-state/schema/kinds.ts';
+import { secretText } from '../../desired-state/schema/values.ts';
+import { childSchemas, isSchema } from '../../desired-state/schema/walk.ts';
 
 export type Json = JsonSchema;
 
@@ -39,7 +39,7 @@ function withDescriptions(schema: v.GenericSchema, json: Json): Json | undefined
 }
 
 function descriptionOf(schema: v.GenericSchema): string | undefined {
-  const own = v.getDescription(schema as never);
+  const own = v.getDescription(schema);
   return own ?? ('wrapped' in schema && isSchema(schema.wrapped) ? descriptionOf(schema.wrapped) : undefined);
 }
 
