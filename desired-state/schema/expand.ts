@@ -47,12 +47,13 @@ function expandEntry(
   const { requires, drift, ...own } = isPlainObject(full) ? full : {};
   const spec = isPlainObject(full) ? own : full;
   const meta = v.safeParse(metaSchema, { requires, drift });
+  const parsed = v.safeParse(definition.entry, spec);
   const issues = [
     ...nameIssues(definition, name),
-    ...explain(metaSchema, { requires, drift }),
-    ...explain(definition.entry, spec),
+    // The search for all that is wrong costs much more than the finding that nothing is.
+    ...(meta.success ? [] : explain(metaSchema, { requires, drift })),
+    ...(parsed.success ? [] : explain(definition.entry, spec)),
   ];
-  const parsed = v.safeParse(definition.entry, spec);
   if (!meta.success || !parsed.success || issues.length > 0) {
     return { resources: [], issues: issues.map((issue) => within(issue, at, definition, entry)), owned: [] };
   }
