@@ -57,7 +57,7 @@ export class StatsdSink implements Sink {
     const options = { alert_type: alertType, source_type_name: 'holdfast', aggregation_key: `${this.#prefix}${name}` };
     this.#client.event(ascii(title).slice(0, 100), ascii(text).slice(0, EVENT_CHARACTERS), options, {
       ...tags,
-      event: name,
+      holdfast_event: name,
     });
   }
 
