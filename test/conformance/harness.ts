@@ -40,11 +40,15 @@ export interface Conformance {
   /** Looks at the converged host, with other eyes than the agent's. */
   readonly check?: (host: Host) => Promise<unknown>;
   readonly breakages: readonly Breakage[];
+  /** Undoes what outlives the host, whether the test passed or not, such as swap of the machine's kernel. */
+  readonly finish?: ByHand;
 }
 
-export function conformance({ title, sections, host: hostOptions, prepare, check, breakages }: Conformance): void {
+export function conformance(options: Conformance): void {
+  const { title, sections, host: hostOptions, prepare, check, breakages, finish } = options;
   void test(title, async (t) => {
     await using host = await startHost(hostOptions);
+    await using _ = { [Symbol.asyncDispose]: () => (finish === undefined ? Promise.resolve() : byHand(host, finish)) };
     const agent = await AgentOnHost.install(host);
     if (prepare !== undefined) await byHand(host, prepare);
     await agent.writeManifest(sections);

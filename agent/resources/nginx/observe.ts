@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { FileReader } from '../../host/files/port.ts';
 import type { HostReader } from '../../host/host.ts';
 import type { UnitStatus } from '../../host/systemd/port.ts';
-import { BINARY, type NginxSpec, SHADOW, TREE, wantedEntries } from './layout.ts';
+import { type NginxSpec, SHADOW, TREE, wantedEntries } from './layout.ts';
 import { changesSince } from './staleness.ts';
 import { currentWorkers } from './workers.ts';
 
@@ -14,7 +14,6 @@ export type Found =
   | { readonly type: 'other'; readonly what: string };
 
 export interface NginxState {
-  readonly installed: boolean;
   readonly unit: UnitStatus;
   /** By path, relative to the tree: every path that is declared. */
   readonly found: ReadonlyMap<string, Found>;
@@ -29,15 +28,13 @@ export interface NginxState {
 export async function observe(spec: NginxSpec, host: HostReader): Promise<NginxState> {
   const paths = wantedEntries(spec).map((wanted) => wanted.path);
   const links = await foreignSites(host.files, new Set(paths));
-  const [installed, unit, leftover, found, unmanaged] = await Promise.all([
-    host.files.statTarget(BINARY),
+  const [unit, leftover, found, unmanaged] = await Promise.all([
     host.systemd.unit('nginx'),
     host.files.stat(SHADOW),
     lookAll(host.files, paths),
     lookAll(host.files, links),
   ]);
   return {
-    installed: installed !== undefined,
     unit,
     found,
     unmanaged,
