@@ -15,12 +15,12 @@ import {
 } from '../../desired-state/schema/manifest.ts';
 import { childSchemas } from '../../desired-state/schema/walk.ts';
 import type { HostFacts } from './address.ts';
-import { buildContext } from './context.ts';
-import { type Inventory, type InventoryHost, takeInventory } from './inventory.ts';
+import { buildContext, hostsOfEnvironment } from './context.ts';
+import { type InventoryHost, takeInventory } from './inventory.ts';
 import { type Issue, Issues, type Place } from './issue.ts';
 import { checkSections, checkUnused, readLayers } from './layers.ts';
 import { type Located, type LocatedEntry, placeAt } from './located.ts';
-import { BROKEN } from './lookup.ts';
+import { BROKEN, type Names } from './lookup.ts';
 import { hint } from './names.ts';
 import { findCycles, findDangling, type Requirer, refName } from './requires.ts';
 import type { Secrets } from './secrets.ts';
@@ -69,27 +69,37 @@ export interface Compilation {
 
 /** Compiles the manifests of all hosts of a tree, or finds everything that is wrong with it. Pure. */
 export function compileTree(tree: Tree, options: CompileOptions): Compilation {
+  const steps = compileSteps(tree, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same in steps of a few milliseconds, one per host, for a process that has other things to do in between. */
+export function* compileSteps(tree: Tree, options: CompileOptions): Generator<void, Compilation, void> {
   const issues = new Issues();
   const display = (path: string): string => `${options.prefix ?? ''}${path}`;
   checkTree(tree, display, issues);
   const layers = readLayers(tree, display, issues);
-  for (const layer of [...layers.environment.values(), ...layers.role.values(), ...layers.host.values()]) {
-    checkSections(layer, issues);
-  }
+  const all = [...layers.environment.values(), ...layers.role.values(), ...layers.host.values()];
+  for (const layer of all) checkSections(layer, issues);
   if (layers.host.size === 0) {
     issues.add({ file: display('hosts'), line: 1, column: 1 }, 'there is no host: expected files hosts/<name>.yaml');
   }
   const inventory = takeInventory(layers, options.facts, issues);
-  for (const layer of [...layers.environment.values(), ...layers.role.values(), ...layers.host.values()]) {
-    if (!inventory.used.has(layer)) checkUnused(layer, issues);
-  }
-  const shared = { tree, display, issues, inventory, templates: new Templates(), options };
+  for (const layer of all) if (!inventory.used.has(layer)) checkUnused(layer, issues);
+  const environments = new Map(
+    [...layers.environment.keys()].map((name) => [name, hostsOfEnvironment(name, inventory)]),
+  );
+  const shared = { tree, display, issues, environments, templates: new Templates(), options };
   const hosts = new Map<string, CompiledHost>();
   const pending = new Map<string, PendingHost>();
   for (const host of inventory.hosts) {
     const compiled = compileHost(host, shared);
     if ('reasons' in compiled) pending.set(host.name, compiled);
     else hosts.set(host.name, compiled);
+    yield;
   }
   return { revision: options.revision, sequence: options.sequence ?? 0, hosts, pending, issues: issues.sorted() };
 }
@@ -98,7 +108,7 @@ interface Shared {
   readonly tree: Tree;
   readonly display: (path: string) => string;
   readonly issues: Issues;
-  readonly inventory: Inventory;
+  readonly environments: ReadonlyMap<string, Names>;
   readonly templates: Templates;
   readonly options: CompileOptions;
 }
@@ -107,7 +117,7 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
   const pending = new Set<string>();
   const context = buildContext({
     host,
-    inventory: shared.inventory,
+    hosts: shared.environments.get(host.environment) ?? NO_HOSTS,
     secrets: shared.options.secrets,
     evaluate: (value) => evaluate(value, [], work),
     cycle: (value, name) => shared.issues.add(value.place, `variable "${name}" needs itself`, host.name),
@@ -134,6 +144,8 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
   const { name, environment, roles } = host;
   return { host: name, environment, roles, text, etag, resources: resources.length };
 }
+
+const NO_HOSTS: Names = { names: () => [], get: () => undefined };
 
 function compileEnvelope(host: InventoryHost, work: Workshop): { mode: Mode; agent: AgentSettings } {
   const read = (key: string, schema: v.GenericSchema): unknown => {

@@ -15,7 +15,8 @@ export interface Context {
 
 export interface ContextOptions {
   readonly host: InventoryHost;
-  readonly inventory: Inventory;
+  /** See `hostsOfEnvironment`. */
+  readonly hosts: Names;
   /** `undefined` when the secrets are not at hand: then every name stands for some secret. */
   readonly secrets: Secrets | undefined;
   /** Works out a value of `vars:`, which may itself be a template. */
@@ -25,29 +26,29 @@ export interface ContextOptions {
 }
 
 export function buildContext(options: ContextOptions): Context {
-  const { host, inventory } = options;
+  const { host, hosts } = options;
   return {
     host: { name: host.name, address: host.address, environment: host.environment, roles: host.roles },
-    hosts: hostsByRole(host, inventory),
+    hosts,
     environment: host.environment,
     vars: variables(options),
     secret: secretNames(options.secrets),
   };
 }
 
-/** `hosts.<role>` and `hosts.all`: hosts of the same environment, in the order of their names. */
-function hostsByRole(host: InventoryHost, inventory: Inventory): Names {
-  const near = inventory.hosts.filter((one) => one.environment === host.environment);
-  const known = new Set(['all', ...inventory.roles]);
-  return {
-    names: () => known,
-    get: (role) =>
-      known.has(role)
-        ? near
-            .filter((one) => role === 'all' || one.roles.includes(role))
-            .map(({ name, address }) => ({ name, address }))
-        : undefined,
-  };
+/** `hosts.<role>` and `hosts.all`: hosts of one environment, in the order of their names. The same for all of its hosts. */
+export function hostsOfEnvironment(environment: string, inventory: Inventory): Names {
+  const near = inventory.hosts.filter((one) => one.environment === environment);
+  const shown = near.map(({ name, address, roles }) => ({ roles, shown: { name, address } }));
+  const byRole = new Map<string, readonly unknown[]>([['all', shown.map((one) => one.shown)]]);
+  for (const role of inventory.roles) {
+    const members = shown.filter((one) => one.roles.includes(role));
+    byRole.set(
+      role,
+      members.map((one) => one.shown),
+    );
+  }
+  return { names: () => byRole.keys(), get: (role) => byRole.get(role) };
 }
 
 /** The addresses of a role's hosts; pending as long as one of them is unknown, since a list without it would lock it out. */

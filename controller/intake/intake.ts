@@ -1,5 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
 import type { HostFacts } from '../compile/address.ts';
-import { type Compilation, compileTree, type PendingHost } from '../compile/compile.ts';
+import { type Compilation, compileSteps, type PendingHost } from '../compile/compile.ts';
 import type { Issue } from '../compile/issue.ts';
 import type { Tree } from '../compile/tree.ts';
 import { normalPrefix } from '../source/repository.ts';
@@ -181,13 +182,15 @@ export class Intake {
 
   async #compile(revision: string): Promise<Compilation> {
     const { source, secrets, facts, directory } = this.#options;
-    return compileTree(await source.readTree(revision), {
-      revision,
-      sequence: this.#nextSequence(),
-      secrets: secrets.secrets,
-      facts: facts(),
-      prefix: normalPrefix(directory),
-    });
+    return inTurns(
+      compileSteps(await source.readTree(revision), {
+        revision,
+        sequence: this.#nextSequence(),
+        secrets: secrets.secrets,
+        facts: facts(),
+        prefix: normalPrefix(directory),
+      }),
+    );
   }
 
   async #serve(compilation: Compilation, inputs: number): Promise<readonly string[]> {
@@ -220,6 +223,20 @@ export class Intake {
     if (this.#trouble?.message !== message)
       this.#options.log.warn({ reason: message }, 'cannot take in the desired state');
     this.#trouble = { message, since_ms: this.#trouble?.since_ms ?? this.#options.now_ms() };
+  }
+}
+
+/** How long a compilation may keep requests waiting: it lets them have their turn this often. */
+const TURN_MS = 20;
+
+async function inTurns(steps: Generator<void, Compilation, void>): Promise<Compilation> {
+  let turnEnds = performance.now() + TURN_MS;
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (performance.now() < turnEnds) continue;
+    await setImmediate();
+    turnEnds = performance.now() + TURN_MS;
   }
 }
 
