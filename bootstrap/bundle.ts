@@ -4,7 +4,8 @@ import { build, type Plugin } from 'esbuild';
 
 /**
  * Bundles the agent into a folder that needs nothing but Node: `agent.mjs`, the chunks that it loads when it first
- * needs them, the command `holdfast-agent`, and the launcher that the unit starts. Unminified, so that a stack trace from a VM can be read.
+ * needs them, the command `holdfast-agent`, and the launcher that the unit starts. Unminified, so that a stack trace
+ * from a VM can be read.
  *
  * `node bootstrap/bundle.ts [FOLDER]`, by default `dist/holdfast-agent`.
  */
@@ -18,22 +19,6 @@ const OPTIONAL = ['pg-native', 'unix-dgram', 'cloudflare:sockets'];
 /** CommonJS libraries in an ES module ask for Node's modules by `require`. */
 const REQUIRE =
   "import { createRequire as holdfastRequire } from 'node:module'; const require = holdfastRequire(import.meta.url);";
-
-/**
- * An ES module that imports one of Node's own reads all of its exports, and some of those are getters that load a whole
- * subsystem: `node:http` has Node's WebSocket and fetch, `node:crypto` has WebCrypto. Through `getBuiltinModule` only what
- * is asked for is loaded, which saves the daemon about 10 MB.
- */
-const leanBuiltins: Plugin = {
-  name: 'lean-builtins',
-  setup(bundle) {
-    bundle.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'lean' }));
-    bundle.onLoad({ filter: /.*/, namespace: 'lean' }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule('${path}');`,
-      loader: 'js',
-    }));
-  },
-};
 
 /** The command. Where the package puts things: Node at /usr/lib/holdfast/node, this folder at /usr/lib/holdfast/agent. */
 const COMMAND = `#!/bin/sh
@@ -71,7 +56,6 @@ export async function bundleAgent(folder: string = DEFAULT_FOLDER): Promise<stri
       target: 'node24',
       external: OPTIONAL,
       plugins: [lazyHttp],
-      plugins: [leanBuiltins],
       banner: { js: REQUIRE },
       logLevel: 'error',
     });

@@ -3,7 +3,7 @@ import { count, durationText, type Paint, paintDiff, type Style } from './paint.
 
 /** What `holdfast-agent status` prints. `now_ms` is passed in so that ages can be tested. Pure. */
 export function statusText(status: AgentStatus, paint: Paint, now_ms: number, show: 'summary' | 'diffs'): string {
-  const { pause, revision, run, resources, problems } = status;
+  const { pause, run, resources, problems } = status;
   const rows: (readonly [string, string])[] = [
     [
       'host',

@@ -131,7 +131,9 @@ async function send(config: AgentConfig & { controller: URL }, userAgent: string
     outgoing.destroy(new Error(`no answer within ${Math.round(request.timeout_ms / 1000)} s`));
   }, request.timeout_ms);
   outgoing.on('error', reject);
-  outgoing.on('response', (incoming: IncomingMessage) => collect(incoming, request.max_bytes).then(resolve, reject));
+  outgoing.on('response', (incoming: IncomingMessage) => {
+    void collect(incoming, request.max_bytes).then(resolve, reject);
+  });
   outgoing.end(body);
   try {
     return await promise;
