@@ -1,5 +1,3 @@
-import { pino } from 'pino';
-import { startController } from './controller.ts';
 import { HELP, parseOptions, UsageError } from './options.ts';
 
 /** How long a stop may take before the process ends anyway. */
@@ -11,6 +9,8 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
+  // Loaded only now, so that --help and a wrong command line are answered at once.
+  const [{ pino }, { startController }] = await Promise.all([import('pino'), import('./controller.ts')]);
   const logger = pino({
     level: options.logLevel,
     timestamp: pino.stdTimeFunctions.isoTime,

@@ -12,6 +12,7 @@ import {
   MANIFEST_FORMAT,
   type Mode,
   modeSchema,
+  type RawResource,
 } from '../../desired-state/schema/manifest.ts';
 import { childSchemas } from '../../desired-state/schema/walk.ts';
 import type { HostFacts } from './address.ts';
@@ -128,7 +129,7 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
   const sections = sectionsOf(host).map((section) => compileSection(section, { ...work, kind: section.kind }));
   checkHost(sections, work);
   if (pending.size > 0) return { host: host.name, reasons: [...pending].sort() };
-  const resources = sections.flatMap((section) => section.expansion.resources);
+  const resources = spareOwned(sections);
   const manifest = {
     format: MANIFEST_FORMAT,
     host: host.name,
@@ -235,6 +236,20 @@ function requirersOf({ kind, entry, expansion }: CompiledSection): readonly Requ
 function isWhole(kind: Kind): boolean {
   const definition: KindDefinition = kinds[kind];
   return definition.form === 'whole';
+}
+
+/** Tells each resource that wants to know what the others own. */
+function spareOwned(sections: readonly CompiledSection[]): readonly RawResource[] {
+  const owned = sections.flatMap((section) => section.expansion.owned);
+  return sections.flatMap(({ kind, expansion }) => {
+    const definition: KindDefinition = kinds[kind];
+    return expansion.resources.map((resource) => {
+      if (definition.sparing === undefined) return resource;
+      const others = owned.filter(({ by }) => by.kind !== kind || by.name !== resource.name);
+      const paths = others.map(({ path }) => path).sort();
+      return { ...resource, spec: definition.sparing(resource.name, resource.spec, paths) };
+    });
+  });
 }
 
 function checkOwners(sections: readonly CompiledSection[], work: Workshop): void {

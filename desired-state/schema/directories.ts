@@ -69,6 +69,15 @@ const entry = v.pipe(
   ),
 );
 
+/** Only where entries would be removed or changed; what is owned below the directory becomes relative to it. */
+function sparing(name: string, written: unknown, owned: readonly string[]): unknown {
+  const parsed = v.safeParse(entry, written);
+  if (!parsed.success || !(parsed.output.purge || parsed.output.recurse !== undefined)) return written;
+  const below = owned.filter((path) => path.startsWith(`${name}/`)).map((path) => path.slice(name.length + 1));
+  if (below.length === 0) return written;
+  return { ...(written as object), keep: [...new Set([...parsed.output.keep, ...below])] };
+}
+
 export const directories = defineKind({
   form: 'each',
   description: 'Directories: owner and mode, of a whole tree where wanted, and removal of what nobody declared.',
@@ -76,4 +85,5 @@ export const directories = defineKind({
   names: normalPath,
   shorthands: { present: {}, absent: { ensure: 'absent' } },
   owns: (name) => [name],
+  sparing,
 });

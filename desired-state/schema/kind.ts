@@ -29,6 +29,11 @@ export interface KindDefinition<Entry extends v.GenericSchema = v.GenericSchema,
   readonly shorthands?: Readonly<Record<string, unknown>>;
   /** Absolute paths on the host that this resource owns alone. Two owners of one path are refused by the compiler. */
   owns?(name: string, spec: v.InferOutput<Entry>): readonly string[];
+  /**
+   * Completes the entry as it is written by what other resources of the host own: a directory that purges spares their
+   * files. `owned` are absolute paths, sorted. The result has to be valid for `entry`.
+   */
+  sparing?(name: string, written: unknown, owned: readonly string[]): unknown;
 }
 
 export function defineKind<Entry extends v.GenericSchema, F extends Form>(

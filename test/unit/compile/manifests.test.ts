@@ -236,6 +236,16 @@ test('the settings of the agent come with defaults, and durations in millisecond
   assert.deepEqual(agent['tags'], ['env:dev']);
 });
 
+test('a directory that purges spares what other resources of the host own', () => {
+  const files: Files = {
+    ...good,
+    'roles/web.yaml':
+      'directories:\n  /etc/x: { purge: true, keep: [mine] }\n  /etc/y: {}\n  /etc/x/sub: {}\nfiles:\n  /etc/x/a: { content: x }\n  /etc/x/sub/b: { content: x }\n  /etc/y/c: { content: x }\n',
+  };
+  assert.deepEqual(resourceOf(files, 'web-1', 'directories//etc/x').spec['keep'], ['mine', 'a', 'sub', 'sub/b']);
+  assert.equal(resourceOf(files, 'web-1', 'directories//etc/y').spec['keep'], undefined);
+});
+
 test('requirements and the drift mode of a resource go into the manifest', () => {
   const files: Files = {
     ...good,

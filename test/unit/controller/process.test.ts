@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import { scratch, TestRepository } from './git.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const CONTROLLER = join(root, 'controller/main.ts');
+const OPERATOR = join(root, 'controller/cli/main.ts');
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+function run(script: string, args: readonly string[], cwd = root): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [script, ...args], { cwd }, (error, out, err) =>
+      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
+    );
+  });
+}
+
+interface Running {
+  readonly process: ChildProcess;
+  readonly url: string;
+  readonly lines: Record<string, unknown>[];
+}
+
+async function startProcess(context: TestContext, args: readonly string[]): Promise<Running> {
+  const child = spawn(process.execPath, [CONTROLLER, '--listen', '127.0.0.1:0', '--poll', '1h', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  context.after(() => child.kill('SIGKILL'));
+  const lines: Record<string, unknown>[] = [];
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const entry: Record<string, unknown> = JSON.parse(line);
+      lines.push(entry);
+      if (entry['msg'] === 'controller listens') resolve(String(entry['url']));
+    });
+    child.once('exit', (code) => reject(new Error(`ended with ${code} before it listened`)));
+  });
+  return { process: child, url, lines };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly etag: string;
+  readonly revision: string;
+}
+
+function get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url, { headers, agent: false }, (incoming) => {
+      incoming.resume();
+      incoming.on('end', () =>
+        resolve({
+          status: incoming.statusCode ?? 0,
+          etag: String(incoming.headers.etag),
+          revision: String(incoming.headers['holdfast-revision']),
+        }),
+      );
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+function ended(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => {
+    child.once('exit', (code) => resolve(code));
+  });
+}
+
+test('a push to a repository on this machine reaches a held request at once, and SIGTERM lets requests go', async (context) => {
+  const repository = await TestRepository.create(context);
+  const state = join(await scratch(context), 'state');
+  const controller = await startProcess(context, ['--repository', repository.path, '--state-directory', state]);
+  const manifest = `${controller.url}/v1/hosts/web-1/manifest`;
+  let first = await get(manifest);
+  const end = performance.now() + 20_000;
+  while (first.status === 503 && performance.now() < end) first = await get(manifest);
+  assert.equal(first.status, 200);
+  const held = get(`${manifest}?wait=60`, { 'if-none-match': first.etag });
+  const revision = await repository.commit({ 'roles/web.yaml': 'services:\n  nginx: stopped\n' });
+  const next = await held;
+  assert.deepEqual([next.status, next.revision], [200, revision]);
+  const last = get(`${manifest}?wait=60`, { 'if-none-match': next.etag });
+  const health = await get(`${controller.url}/healthz`);
+  assert.equal(health.status, 200);
+  const end2 = ended(controller.process);
+  controller.process.kill('SIGTERM');
+  assert.equal((await last).status, 304);
+  assert.equal(await end2, 0);
+});
+
+test('a controller that is killed serves what it served as soon as it is back, without its repository', async (context) => {
+  const repository = await TestRepository.create(context);
+  const state = join(await scratch(context), 'state');
+  const args = ['--repository', repository.path, '--state-directory', state];
+  const before = await startProcess(context, args);
+  let served = await get(`${before.url}/v1/hosts/web-1/manifest`);
+  const end = performance.now() + 20_000;
+  while (served.status !== 200 && performance.now() < end) served = await get(`${before.url}/v1/hosts/web-1/manifest`);
+  const gone = ended(before.process);
+  before.process.kill('SIGKILL');
+  await gone;
+  await repository.git('branch', '--move', 'main', 'gone');
+  const after = await startProcess(context, args);
+  assert.deepEqual(await get(`${after.url}/v1/hosts/web-1/manifest`), served);
+});
+
+test('wrong command lines exit with 2 and say what was expected', async () => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [[], /--repository is missing/],
+    [['--repository', '/r', '--nonsense'], /Unknown option '--nonsense'/],
+    [['--repository', '/r', '--listen', '0.0.0.0:8470'], /manifests hold secrets: give --token-file/],
+    [['--repository', '/r', '--listen', 'nowhere'], /expects ADDRESS:PORT/],
+    [['--repository', '/r', '--tls-cert', '/c'], /go together/],
+    [['--repository', '/r', '--poll', '5'], /--poll expects a duration/],
+    [['--repository', '/r', '--branch', '--upload-pack=x'], /ambiguous|branch/],
+    [['--repository', '/r', '--branch', 'a..b'], /expects the name of a branch/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, err } = await run(CONTROLLER, args);
+    assert.equal(code, 2, args.join(' '));
+    assert.match(err, message);
+  }
+  const { code, out } = await run(CONTROLLER, ['--help']);
+  assert.equal(code, 0);
+  assert.match(out, /--repository PATH\|URL/);
+});
+
+test('a token file that others may read, or that holds little, keeps the controller from starting', async (context) => {
+  const directory = await scratch(context);
+  const file = join(directory, 'token');
+  const args = ['--repository', directory, '--state-directory', join(directory, 'state'), '--token-file', file];
+  await writeFile(file, 'a-token-of-enough-characters\n');
+  await chmod(file, 0o644);
+  assert.match((await run(CONTROLLER, args)).err, /others may read it; run: chmod 600/);
+  await chmod(file, 0o600);
+  await writeFile(file, 'short\n');
+  const { code, err } = await run(CONTROLLER, args);
+  assert.equal(code, 1);
+  assert.match(err, /at least 16 characters/);
+  assert.doesNotMatch(err, /short\n/);
+});
+
+test('holdfast validate prints every issue, as text or JSON, and exits with 1; a good tree exits with 0', async (context) => {
+  const repository = await TestRepository.create(context);
+  const good = await run(OPERATOR, ['validate'], repository.path);
+  assert.deepEqual([good.code, good.out, good.err], [0, '', '2 hosts, nothing to mend\n']);
+  await mkdir(join(repository.path, 'desired-state/roles'), { recursive: true });
+  await writeFile(join(repository.path, 'desired-state/roles/web.yaml'), 'services:\n  nginx: { stat: running }\n');
+  const bad = await run(OPERATOR, ['validate', 'desired-state/'], repository.path);
+  assert.equal(bad.code, 1);
+  assert.equal(bad.out, 'desired-state/roles/web.yaml:2:12 unknown key "stat", did you mean "state"?\n');
+  assert.equal(bad.err, '2 hosts, 1 issue\n');
+  const json = await run(OPERATOR, ['validate', '--json'], repository.path);
+  assert.equal(json.code, 1);
+  const { valid, issues } = JSON.parse(json.out);
+  assert.equal(valid, false);
+  assert.deepEqual([issues[0].line, issues[0].column, issues[0].hosts], [2, 12, ['web-1']]);
+  assert.equal((await run(OPERATOR, ['validate', 'nowhere'], repository.path)).code, 2);
+  assert.equal((await run(OPERATOR, ['nonsense'], repository.path)).code, 2);
+});
+
+test('the desired state of this repository is valid', async () => {
+  const { code, out } = await run(OPERATOR, ['validate', 'desired-state']);
+  assert.equal(out, '');
+  assert.equal(code, 0);
+});
