@@ -1,4 +1,4 @@
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { requireToken } from './auth.ts';
 import type { Hosts } from './hosts.ts';
 import type { Intake } from './intake/intake.ts';
@@ -30,7 +30,7 @@ export interface AppOptions {
 export function buildApp({ services, token, logger, tls }: AppOptions): FastifyInstance {
   const options = {
     ...(logger === undefined ? {} : { loggerInstance: logger }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: frameworkProblem,
     routerOptions: { maxParamLength: 253 },
     // Held requests end with `waiters.close()`; a connection without a request must not keep the process.
