@@ -21,6 +21,12 @@ const BUILD_LOCK_TIMEOUT_MS = 1_800_000;
 const PIP_CONFIG = '[global]\nno-index = true\nfind-links = /opt/wheels\ndisable-pip-version-check = true\n';
 
 /**
+ * The image's package lists are good as long as the image is, and not only for Debian's week; and they are whole
+ * without translations of descriptions.
+ */
+const APT_CONFIG = 'Acquire::Check-Valid-Until "false";\nAcquire::Languages "none";\n';
+
+/**
  * Makes sure that the host image of a suite exists and is that of its present inputs; builds what is missing.
  * Resolves to its tag, `holdfast-host:<suite>-<hash>`; `holdfast-host:<suite>` is an alias of the newest.
  */
@@ -36,7 +42,7 @@ export async function ensureImage(suite: Suite = 'bookworm', log: Log = () => {}
     await ensureBuildPrograms(log);
     const [base, wheels] = await Promise.all([
       ensureBase(suite, log),
-      ensureWheels({ suite, hash, requirements: requirementsOf(suite), log }),
+      ensureWheels({ suite, requirements: requirementsOf(suite), log }),
     ]);
     log('adding wheels and certificate authorities');
     await addLayer({ base, wheels, tag });
@@ -52,7 +58,7 @@ async function ensureBuildPrograms(log: Log): Promise<void> {
 }
 
 function imageHash(suite: Suite): string {
-  const hash = createHash('sha256').update(baseHash(suite)).update(PIP_CONFIG);
+  const hash = createHash('sha256').update(baseHash(suite)).update(PIP_CONFIG).update(APT_CONFIG);
   for (const file of requirementsOf(suite)) hash.update(readFileSync(file));
   hash.update(machineBundle());
   return hash.digest('hex').slice(0, 12);
@@ -97,6 +103,8 @@ async function addLayer(options: { base: string; wheels: string; tag: string }):
     await writeFile(join(staging, 'pip.conf'), PIP_CONFIG);
     await docker(['cp', `${authorities}/.`, `${container}:/usr/local/share/ca-certificates`]);
     await docker(['cp', join(staging, 'pip.conf'), `${container}:/etc/pip.conf`]);
+    await writeFile(join(staging, 'apt.conf'), APT_CONFIG);
+    await docker(['cp', join(staging, 'apt.conf'), `${container}:/etc/apt/apt.conf.d/90keep-package-lists`]);
     await docker(['cp', options.wheels, `${container}:/opt/wheels`]);
     await docker(['start', '--attach', container]);
     await docker(['commit', ...IMAGE_CHANGES, container, options.tag]);

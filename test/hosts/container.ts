@@ -26,8 +26,8 @@ const SYSTEMD_ARGUMENTS: readonly string[] = [
 export interface ContainerOptions {
   readonly hostname: string;
   readonly image: string;
-  /** Name of the network and the host's address on it; without them the host has only its loopback. */
-  readonly network?: { readonly name: string; readonly address: string };
+  /** The network, the host's address on it and a name server; without them the host has only its loopback. */
+  readonly network?: { readonly name: string; readonly address: string; readonly nameServer: string };
   readonly memory_mb?: number;
   /** Folders on the machine's own file system, where overlayfs will not do (swap files). */
   readonly volumes?: readonly string[];
@@ -44,7 +44,7 @@ export async function runContainer(options: ContainerOptions): Promise<string> {
       SYSTEMD_ARGUMENTS,
       network === undefined ? ['--network', 'none'] : ['--network', network.name, '--ip', network.address],
       // Other hosts of the network find it by its short name, as in a private DNS zone.
-      network === undefined ? [] : ['--network-alias', options.hostname],
+      network === undefined ? [] : ['--network-alias', options.hostname, '--dns', network.nameServer],
       memory_mb === undefined ? [] : ['--memory', `${memory_mb}m`],
       (options.volumes ?? []).flatMap((path) => ['--volume', path]),
       ['--volume', `${NODE_BINARY}:${HARNESS_NODE}:ro`],

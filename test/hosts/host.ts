@@ -43,17 +43,21 @@ export async function startHost(options: StartOptions = {}): Promise<Host> {
   await sweepOnce();
   const image = options.image ?? (await ensureImage('bookworm', (line) => process.stderr.write(`hosts: ${line}\n`)));
   const network = options.network === 'none' ? undefined : (options.network ?? (await sharedNetwork()));
-  const address = network?.takeAddress();
+  const connection = network && {
+    name: network.name,
+    address: network.takeAddress(),
+    nameServer: network.gatewayAddress,
+  };
   const name = options.name ?? 'host';
   const container = await runContainer({
     hostname: name,
     image,
     node: options.node ?? true,
-    ...(network === undefined || address === undefined ? {} : { network: { name: network.name, address } }),
+    ...(connection === undefined ? {} : { network: connection }),
     ...(options.memory_mb === undefined ? {} : { memory_mb: options.memory_mb }),
     ...(options.volumes === undefined ? {} : { volumes: options.volumes }),
   });
-  const host = new Host({ name, container, address: address ?? '127.0.0.1' });
+  const host = new Host({ name, container, address: connection?.address ?? '127.0.0.1' });
   try {
     await awaitBoot(container);
   } catch (error) {

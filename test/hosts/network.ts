@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { docker, tryDocker } from './docker.ts';
+import { type Gateway, openGateway } from './gateway.ts';
 import { OWN_TOKEN, OWNER_LABEL } from './owner.ts';
 import { sweepOnce } from './sweep.ts';
 
@@ -13,11 +14,18 @@ export class TestNetwork {
   readonly name: string;
   /** First three octets, as `10.77.3`. */
   readonly prefix: string;
+  readonly #gateway: Gateway;
   #next = FIRST_HOST;
 
-  constructor(options: { name: string; prefix: string }) {
+  constructor(options: { name: string; prefix: string; gateway: Gateway }) {
     this.name = options.name;
     this.prefix = options.prefix;
+    this.#gateway = options.gateway;
+  }
+
+  /** The machine's own address on it; see gateway.ts for what answers there. */
+  get gatewayAddress(): string {
+    return `${this.prefix}.1`;
   }
 
   /** An address that no host of this network had yet. */
@@ -27,6 +35,7 @@ export class TestNetwork {
   }
 
   async dispose(): Promise<void> {
+    this.#gateway.close();
     await tryDocker(['network', 'rm', this.name]);
   }
 }
@@ -40,7 +49,9 @@ export async function createNetwork(): Promise<TestNetwork> {
     const range = ['--subnet', `${prefix}.0/24`, '--gateway', `${prefix}.1`];
     const label = ['--label', `${OWNER_LABEL}=${OWN_TOKEN}`];
     const result = await tryDocker(['network', 'create', '--internal', ...label, ...range, name]);
-    if (result.code === 0) return new TestNetwork({ name, prefix });
+    if (result.code === 0) {
+      return new TestNetwork({ name, prefix, gateway: await openGateway(`${prefix}.1`) });
+    }
     // Another network has this range or this name: draw again. Anything else will not mend itself.
     if (!/overlap|already exists/i.test(result.stderr)) throw new Error(`cannot create a network: ${result.stderr}`);
   }

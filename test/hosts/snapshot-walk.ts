@@ -94,6 +94,8 @@ function processes(): readonly HostProcess[] {
 }
 
 const files: Record<string, FileEntry> = {};
-const result: WalkResult = { processes: processes(), packages: packages(), files };
+const seen = { processes: processes(), packages: packages(), files };
 walk('/', files);
+const { user, system } = process.cpuUsage();
+const result: WalkResult = { ...seen, cpu_ms: (user + system) / 1000 };
 process.stdout.write(JSON.stringify(result));

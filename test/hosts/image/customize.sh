@@ -2,7 +2,7 @@
 # Hook of mmdebstrap: makes the bare Debian tree in $1 what a cloud image is, and fills its package cache.
 # From the environment:
 #   SOURCES  the text of /etc/apt/sources.list
-#   CACHE    packages fetched as one set with all that they recommend
+#   CACHE    packages fetched as one set, with and without what they recommend (the two can choose differently)
 #   RIVALS   packages that exclude each other or a member of CACHE, each fetched by itself
 set -eu
 root=$1
@@ -20,9 +20,10 @@ fetch() {
   chroot "$root" apt-get --yes --download-only -o Acquire::Retries=5 install "$@"
 }
 # shellcheck disable=SC2086 # lists of package names
-fetch $CACHE
+fetch --install-recommends $CACHE
+fetch --no-install-recommends $CACHE
 for rival in $RIVALS; do
-  fetch --no-install-recommends "$rival"
+  fetch --install-recommends "$rival"
 done
 
 # What is the machine's, or the container engine's to write.

@@ -1,5 +1,6 @@
 /** The Python packages that hosts install without a network: wheels for the suite's own Python. */
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../engine.ts';
 import { mustRun } from '../process.ts';
@@ -13,13 +14,15 @@ const DOWNLOAD_TIMEOUT_MS = 600_000;
 /** Downloads the wheels of every requirements file. Resolves to the folder that holds them. */
 export async function ensureWheels(options: {
   suite: Suite;
-  hash: string;
   requirements: readonly string[];
   log: Log;
 }): Promise<string> {
-  const folder = join(CACHE_FOLDER, `wheels-${options.suite}-${options.hash}`);
+  const hash = createHash('sha256').update(JSON.stringify(SUITES[options.suite]));
+  for (const file of options.requirements) hash.update(await readFile(file));
+  const name = `wheels-${options.suite}-${hash.digest('hex').slice(0, 12)}`;
+  const folder = join(CACHE_FOLDER, name);
   const siblings = await readdir(CACHE_FOLDER);
-  if (siblings.includes(`wheels-${options.suite}-${options.hash}`)) return folder;
+  if (siblings.includes(name)) return folder;
   options.log('downloading wheels');
   const unfinished = `${folder}.part`;
   await rm(unfinished, { recursive: true, force: true });
@@ -36,8 +39,8 @@ export async function ensureWheels(options: {
     );
   }
   await rename(unfinished, folder);
-  for (const name of siblings) {
-    if (name.startsWith(`wheels-${options.suite}-`)) await rm(join(CACHE_FOLDER, name), { recursive: true });
+  for (const sibling of siblings.filter((entry) => entry.startsWith(`wheels-${options.suite}-`))) {
+    await rm(join(CACHE_FOLDER, sibling), { recursive: true });
   }
   return folder;
 }
