@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage, RequestOptions } from 'node:http';
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import type { Report } from '../../desired-state/schema/report.ts';
 import type { AgentConfig } from './config.ts';
 
@@ -72,7 +72,7 @@ export function createControllerClient(
 ): ControllerClient {
   const hostPath = `/v1/hosts/${encodeURIComponent(config.host)}`;
   const userAgent = `holdfast-agent/${agentVersion}`;
-  const exchange = (request: Exchange): Promise<Answer> => send(config, userAgent, request);
+  const exchange = (asked: Exchange): Promise<Answer> => send(config, userAgent, asked);
   return {
     async manifest({ etag, wait_ms, signal }) {
       const answer = await exchange({
@@ -103,36 +103,35 @@ export function createControllerClient(
   };
 }
 
-async function send(config: AgentConfig & { controller: URL }, userAgent: string, request: Exchange): Promise<Answer> {
+async function send(config: AgentConfig & { controller: URL }, userAgent: string, asked: Exchange): Promise<Answer> {
   const { controller } = config;
-  const body = request.body === undefined ? undefined : Buffer.from(request.body);
+  const body = asked.body === undefined ? undefined : Buffer.from(asked.body);
   const options: RequestOptions & { ca?: Buffer } = {
-    method: request.method,
+    method: asked.method,
     host: controller.hostname.replace(/^\[|\]$/g, ''),
     port: controller.port === '' ? (controller.protocol === 'https:' ? 443 : 80) : controller.port,
-    path: `${controller.pathname.replace(/\/$/, '')}${request.path}`,
+    path: `${controller.pathname.replace(/\/$/, '')}${asked.path}`,
     headers: {
       'user-agent': userAgent,
       ...credentials(config),
       ...(body === undefined ? {} : { 'content-length': String(body.length) }),
-      ...request.headers,
+      ...asked.headers,
     },
     // No pool: a held request keeps its connection by itself, and reports are minutes apart.
     agent: false,
-    ...(request.signal === undefined ? {} : { signal: request.signal }),
+    ...(asked.signal === undefined ? {} : { signal: asked.signal }),
     ...(config.caFile === undefined || controller.protocol !== 'https:'
       ? {}
       : { ca: readFor('caFile', config.caFile) }),
   };
-  const start = await transport(controller.protocol);
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const outgoing = start(options);
+  const outgoing = transport(controller.protocol)(options);
   const timer = setTimeout(() => {
-    outgoing.destroy(new Error(`no answer within ${Math.round(request.timeout_ms / 1000)} s`));
-  }, request.timeout_ms);
+    outgoing.destroy(new Error(`no answer within ${Math.round(asked.timeout_ms / 1000)} s`));
+  }, asked.timeout_ms);
   outgoing.on('error', reject);
   outgoing.on('response', (incoming: IncomingMessage) => {
-    void collect(incoming, request.max_bytes).then(resolve, reject);
+    void collect(incoming, asked.max_bytes).then(resolve, reject);
   });
   outgoing.end(body);
   try {
@@ -144,9 +143,9 @@ async function send(config: AgentConfig & { controller: URL }, userAgent: string
   }
 }
 
-/** Only what is needed is loaded: TLS costs some megabytes. */
-async function transport(protocol: string): Promise<typeof import('node:http')['request']> {
-  return protocol === 'https:' ? (await import('node:https')).request : (await import('node:http')).request;
+/** TLS is loaded only where it is used: it costs some megabytes. Not by `import()`, which the bundle would turn into another module. */
+function transport(protocol: string): typeof request {
+  return protocol === 'https:' ? process.getBuiltinModule('node:https').request : request;
 }
 
 function collect(incoming: IncomingMessage, max_bytes: number): Promise<Answer> {
