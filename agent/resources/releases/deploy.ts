@@ -17,7 +17,7 @@ import {
   sourceOf,
 } from './layout.ts';
 import { changeLedger, withDeployed, withQuarantined } from './ledger.ts';
-import { migrate } from './migrate.ts';
+import { checkDjango, migrate } from './migrate.ts';
 import { liveColour, sourceKey } from './observe.ts';
 import type { Trees } from './program.ts';
 import { pointLinks, removeSlot, startSlot } from './slots.ts';
@@ -29,6 +29,7 @@ export async function deploy(spec: Spec, planned: string | undefined, host: Host
   await startDaemon(host);
   try {
     const trees = await buildTrees(spec, commit, await treesInUse(spec, host), host);
+    await checkDjango(spec, trees, host);
     await migrate(spec, trees, host);
     await switchTo(spec, commit, trees, host);
   } catch (error) {
@@ -106,11 +107,7 @@ async function withLog(spec: Spec, colour: Colour, text: string, host: Host): Pr
 
 async function findLive(spec: Spec, host: Host): Promise<Colour | undefined> {
   const layout = layoutOf(spec);
-  const text = async (colour: Colour) => ({
-    text: await host.files.readText(slotFile(spec, colour)),
-    mode: 0,
-    processes: [],
-  });
+  const text = async (colour: Colour) => ({ text: await host.files.readText(slotFile(spec, colour)) });
   return liveColour(
     { blue: await text('blue'), green: await text('green') },
     await host.files.readLink(layout.socket),

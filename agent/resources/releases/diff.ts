@@ -44,6 +44,7 @@ export interface LinkedTrees {
 
 const PRIVATE_MODE = 0o600;
 const PLAIN_MODE = 0o644;
+const CRASHED = new Set(['BACKOFF', 'FATAL', 'EXITED']);
 const DOWN = new Set(['STOPPED', 'STOPPING', 'EXITED', 'FATAL', 'UNKNOWN']);
 
 export function diff(spec: Spec, state: State): readonly Change[] {
@@ -68,6 +69,10 @@ function planRollback(spec: Spec, state: State): Change | undefined {
     releaseInText(layoutOf(spec), state.slots[live].text ?? '') !== releaseName(bad.commit)
   )
     return undefined;
+  // Stopped, or cut off from its socket, by hand: that is no fault of the release.
+  const { processes, hasSocket } = state.slots[live];
+  const turnedBad = processes.some(({ state: is }) => (is === 'RUNNING' ? hasSocket : CRASHED.has(is)));
+  if (!turnedBad) return undefined;
   if (bad.commit === to.commit || !isPresent(state, to.trees)) return undefined;
   return { kind: 'rollback', spec, bad, to, reason: health.detail };
 }
@@ -118,6 +123,9 @@ function deployReasons(spec: Spec, state: State, from: string | undefined, commi
   return [
     ...(slot.text === reveal(text) ? [] : ['the declared configuration differs from the one that runs']),
     ...(slot.mode === mode ? [] : [`the mode of its configuration is 0${slot.mode.toString(8)}`]),
+    ...(slot.hasSocket || !slot.processes.some((process) => process.state === 'RUNNING')
+      ? []
+      : ['its socket is gone while it runs']),
     ...(state.changes.changed.includes(slotGroup(spec, live))
       ? ['supervisor runs it with an older configuration']
       : []),

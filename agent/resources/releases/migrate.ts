@@ -7,11 +7,21 @@ import type { Trees } from './program.ts';
 const LOCK_WAIT_SECONDS = 600;
 const BOUND_MS = 3_600_000;
 
+/** Django's own checks: they import what the first request would, such as the URLs, and a health check would not. */
+const CHECK_SCRIPT = `
+import sys
+sys.path.insert(0, "")
+import django
+django.setup()
+from django.core.management import call_command
+call_command("check")
+`;
+
 /**
  * Applies the migrations that are missing. On PostgreSQL under an advisory lock of the database, so that of several
  * hosts one migrates and the others find nothing left to do. The number is the lock's name: any constant does.
  */
-const SCRIPT = `
+const MIGRATE_SCRIPT = `
 import sys, time
 sys.path.insert(0, "")
 import django
@@ -47,12 +57,21 @@ finally:
     connection.close()
 `;
 
+export async function checkDjango(spec: Spec, trees: Trees, host: Host): Promise<void> {
+  if (spec.django === undefined) return;
+  await runScript(CHECK_SCRIPT, 'Django refuses it', spec, trees, host);
+}
+
 export async function migrate(spec: Spec, trees: Trees, host: Host): Promise<void> {
   if (spec.django?.migrate !== true) return;
+  await runScript(MIGRATE_SCRIPT, 'its migrations could not be applied', spec, trees, host);
+}
+
+async function runScript(script: string, what: string, spec: Spec, trees: Trees, host: Host): Promise<void> {
   const layout = layoutOf(spec);
-  await build(host, 'its migrations could not be applied', {
+  await build(host, what, {
     argv: [join(layout.directory, 'venvs', trees.venv, 'bin', 'python'), '-'],
-    input: SCRIPT,
+    input: script,
     ...asApplication(spec, layout, trees),
     timeout_ms: BOUND_MS,
   });

@@ -15,6 +15,7 @@ import {
   shortHash,
   slotFile,
   slotGroup,
+  slotSocket,
   sourceOf,
 } from './layout.ts';
 import { type LayoutProblem, layoutProblems } from './layout-problems.ts';
@@ -25,6 +26,8 @@ export interface SlotState {
   readonly text: string | undefined;
   readonly mode: number;
   readonly processes: readonly SupervisedProcess[];
+  /** Its socket is there. */
+  readonly hasSocket: boolean;
 }
 
 export interface State {
@@ -101,12 +104,13 @@ async function observeSlot(
     text: stat?.type === 'file' ? await host.files.readText(path) : undefined,
     mode: stat?.mode ?? 0,
     processes: supervised.filter((process) => process.group === group),
+    hasSocket: (await host.files.stat(slotSocket(layoutOf(spec), colour)))?.type === 'socket',
   };
 }
 
 /** The slot that the socket's link names; after a restart of the host, the one that was to be linked; else one that is there. */
 export function liveColour(
-  slots: Readonly<Record<Colour, SlotState>>,
+  slots: Readonly<Record<Colour, Pick<SlotState, 'text'>>>,
   socket: string | undefined,
   tmpfiles: string | undefined,
 ): Colour | undefined {

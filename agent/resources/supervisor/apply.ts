@@ -31,6 +31,7 @@ async function runDaemon(desired: readonly DesiredGroup[], host: Host): Promise<
   await startDaemon(host);
   for (const group of desired) {
     if (group.ensure === 'running') await host.supervisor.startGroup(group.name, { timeout_ms: group.start_ms });
+    else await host.supervisor.stopGroup(group.name, { timeout_ms: group.stop_ms });
   }
 }
 
@@ -82,7 +83,7 @@ async function switchGroups(change: Switch, host: Host): Promise<void> {
   const gone = new Set(configured?.removed);
   const differs = new Set([...(configured?.added ?? []), ...(configured?.changed ?? []), ...gone]);
   // A program whose group went is a group of its own again: our own groups count, named in the plan or not.
-  const concerned = [...differs].filter((name) => change.groups.includes(name) || plan.has(name));
+  const concerned = [...differs].filter((name) => change.groups.includes(name) || change.ours.includes(name));
   for (const name of concerned) {
     await host.supervisor.stopGroup(name, { timeout_ms: plan.get(name)?.stop_ms ?? UNKNOWN_STOP_MS });
     await host.supervisor.removeGroup(name);

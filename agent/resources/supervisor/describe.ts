@@ -33,11 +33,10 @@ function describeSwitch(change: Switch): Described {
     ...change.writes.filter((write) => !sameText(write)).map(fileDiff),
     ...change.removals.map((removal) => `${removal.path}: removed\n`),
   ];
-  const replaces = change.writes.some((write) => write.before !== undefined) || change.removals.length > 0;
   return {
     summary: parts.join('; '),
     ...(diffs.length === 0 ? {} : { diff: diffs.join('') }),
-    hazard: change.groups.length > 0 && (replaces || change.writes.length === 0) ? 'restart' : 'none',
+    hazard: change.disturbs ? 'restart' : 'none',
   };
 }
 

@@ -34,7 +34,7 @@ export function desiredFiles(spec: Spec): readonly DesiredFile[] {
   const programs = Object.entries(spec.programs).map(([name, program]) => {
     const path = join(CONF_DIRECTORY, `${name}.conf`);
     if (program.ensure === 'absent') return { path, text: undefined, mode: PLAIN_MODE };
-    const text = 'content' in program ? program.content : renderProgram(name, program);
+    const text = 'content' in program ? program.content : renderProgram(name, withoutStart(program));
     return { path, text, mode: text instanceof Secret ? SECRET_MODE : PLAIN_MODE };
   });
   const groups = Object.entries(spec.groups).map(([name, group]) => ({
@@ -43,6 +43,11 @@ export function desiredFiles(spec: Spec): readonly DesiredFile[] {
     mode: PLAIN_MODE,
   }));
   return [...programs, ...groups];
+}
+
+/** What shall be stopped does not start with supervisord either. */
+function withoutStart<P extends { readonly ensure: string; readonly autostart: boolean }>(program: P): P {
+  return program.ensure === 'stopped' ? { ...program, autostart: false } : program;
 }
 
 export function desiredGroups(spec: Spec): readonly DesiredGroup[] {

@@ -23,6 +23,10 @@ export interface Switch {
   /** Groups that will run another configuration, or stop; what else supervisord finds changed is left alone. */
   readonly groups: readonly string[];
   readonly desired: readonly DesiredGroup[];
+  /** Names that are ours to add and remove: declared groups and programs, which are groups of their own where no group takes them. */
+  readonly ours: readonly string[];
+  /** Something that runs will stop, if only for a moment. */
+  readonly disturbs: boolean;
 }
 
 export type Change =
@@ -53,7 +57,8 @@ function planSwitch(spec: Spec, state: State, desired: readonly DesiredGroup[]):
   const files = desiredFiles(spec);
   const writes = files.flatMap((file) => planWrite(file, state.files.get(file.path)));
   const removals = planRemovals(spec, files, state);
-  const ours = new Set([...desired.map((group) => group.name), ...Object.keys(spec.groups)]);
+  const declared = [...desired.map((group) => group.name), ...Object.keys(spec.groups), ...Object.keys(spec.programs)];
+  const ours = new Set(declared);
   const touched = [
     ...writes.flatMap((write) => (sameText(write) ? [] : groupsOf(write, spec))),
     ...removals.flatMap((removal) => groupsIn(removal.before.text)),
@@ -62,7 +67,16 @@ function planSwitch(spec: Spec, state: State, desired: readonly DesiredGroup[]):
   ];
   const groups = [...new Set(touched)].sort();
   if (writes.length + removals.length + groups.length === 0) return undefined;
-  return { kind: 'switch', writes, removals, groups, desired };
+  const regrouped = writes.flatMap((write) => membersIn(reveal(write.text)));
+  const disturbs = (state.processes ?? []).some(
+    ({ group, state: is }) => RUNS.has(is) && (groups.includes(group) || regrouped.includes(group)),
+  );
+  return { kind: 'switch', writes, removals, groups, desired, ours: [...ours], disturbs };
+}
+
+/** The programs that a group's file takes. */
+function membersIn(text: string): readonly string[] {
+  return [...text.matchAll(/^programs=(?<names>.*)$/gm)].flatMap((match) => (match.groups?.['names'] ?? '').split(','));
 }
 
 function planWrite(file: DesiredFile, actual: ActualFile | undefined): readonly FileWrite[] {
