@@ -10,7 +10,8 @@ async function main(): Promise<void> {
     return;
   }
   // Loaded only now, so that --help and a wrong command line are answered at once.
-  const [{ pino }, { startController }] = await Promise.all([import('pino'), import('./controller.ts')]);
+  // Of a CommonJS module the bundle knows only the default export.
+  const [{ default: pino }, { startController }] = await Promise.all([import('pino'), import('./controller.ts')]);
   const logger = pino({
     level: options.logLevel,
     timestamp: pino.stdTimeFunctions.isoTime,
