@@ -13,7 +13,7 @@ const USAGE = `Usage: npm run hosts -- COMMAND
   status [--json]    tell their addresses and states
   exec HOST ARGV...  run a command on one of them
 
-Environment: HOLDFAST_PROJECT names the set (holdfast), HOLDFAST_SUBNET is its network (10.33.33).
+Environment: HOLDFAST_PROJECT names the set (holdfast), HOLDFAST_SUBNET is its network (192.168.33).
 `;
 const USAGE_ERROR = 2;
 

@@ -18,13 +18,18 @@ export interface HostSet {
   readonly project: string;
   /** First three octets of its network. */
   readonly subnet: string;
+  /** The services to start; all unless told. */
+  readonly services?: readonly string[];
+  /** Compose files on top of this one, and what their variables stand for. */
+  readonly overrides?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The set that people use, as their environment names it. */
 export function defaultSet(): HostSet {
   return {
     project: process.env['HOLDFAST_PROJECT'] ?? 'holdfast',
-    subnet: process.env['HOLDFAST_SUBNET'] ?? '10.33.33',
+    subnet: process.env['HOLDFAST_SUBNET'] ?? '192.168.33',
   };
 }
 
@@ -33,7 +38,7 @@ export async function bringUp(set: HostSet, log: Log): Promise<readonly Host[]> 
   await ensureEngine(log);
   const image = await ensureImage('bookworm', log);
   log('starting controller, db and web');
-  await compose(set, ['up', '--detach', '--no-recreate'], { image, log });
+  await compose(set, ['up', '--detach', '--no-recreate', ...(set.services ?? [])], { image, log });
   const hosts = await Promise.all(HOST_NAMES.map((name) => hostOf(set, name)));
   await Promise.all(hosts.map((host) => awaitBoot(host.container)));
   return hosts;
@@ -74,9 +79,11 @@ export function statusOf(set: HostSet): Promise<readonly HostStatus[]> {
 }
 
 async function compose(set: HostSet, args: readonly string[], options: { image?: string; log: Log }): Promise<void> {
-  await mustRun([...(await composeCommand(options.log)), '-p', set.project, '-f', COMPOSE_FILE, ...args], {
+  const files = [COMPOSE_FILE, ...(set.overrides ?? [])].flatMap((file) => ['-f', file]);
+  await mustRun([...(await composeCommand(options.log)), '-p', set.project, ...files, ...args], {
     timeout_ms: COMPOSE_TIMEOUT_MS,
     env: {
+      ...set.env,
       HOLDFAST_SUBNET: set.subnet,
       ...(options.image === undefined ? {} : { HOLDFAST_HOST_IMAGE: options.image }),
     },

@@ -1,0 +1,73 @@
+/** Waits until the local hosts are what git says, and the site answers. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type ControllerStatus, controllerStatus, get, type HostView } from './controller-api.ts';
+import type { Keys } from './keys.ts';
+import type { Progress } from './progress.ts';
+import { type LocalSettings, MANAGED } from './settings.ts';
+
+const CONVERGE_TIMEOUT_MS = 900_000;
+const SITE_TIMEOUT_MS = 60_000;
+const CONTROLLER_TIMEOUT_MS = 60_000;
+const POLL_MS = 500;
+
+/** The controller serves a revision. Rejects with the issues of one that it refuses. */
+export async function awaitController(settings: LocalSettings, keys: Keys): Promise<ControllerStatus> {
+  return until(CONTROLLER_TIMEOUT_MS, async () => {
+    const status = await controllerStatus(settings.controllerUrl, keys);
+    if (status.secrets !== undefined) throw new Refused(status.secrets.problem);
+    if (status.served !== undefined) return status;
+    if (status.issues.length > 0) throw new Refused(status.issues.map(({ text }) => text).join('\n'));
+    throw new Error(status.whyDifferent ?? 'it has served nothing yet');
+  });
+}
+
+/** Every managed host has reported the revision that it shall run as converged. */
+export async function awaitHosts(
+  settings: LocalSettings,
+  keys: Keys,
+  progress: Progress,
+): Promise<readonly HostView[]> {
+  return until(CONVERGE_TIMEOUT_MS, async () => {
+    const { hosts } = await controllerStatus(settings.controllerUrl, keys);
+    const managed = MANAGED.flatMap(({ host }) => hosts.filter((one) => one.host === host));
+    const waiting = managed.filter(({ state }) => state !== 'converged');
+    if (waiting.length === 0 && managed.length === MANAGED.length) return managed;
+    progress.detail(managed.map(shortly).join(' · '));
+    throw new Error(
+      waiting.map(({ host, state, why }) => `${host}: ${state}${why === undefined ? '' : `: ${why}`}`).join('\n'),
+    );
+  });
+}
+
+function shortly({ host, state, why, resources = {} }: HostView): string {
+  const total = Object.values(resources).reduce((sum, amount) => sum + amount, 0);
+  const good = (resources['converged'] ?? 0) + (resources['changed'] ?? 0);
+  const reason = state === 'failed' && why !== undefined ? ` (${why.split('\n')[0]})` : '';
+  return `${host} ${state}${total === 0 ? '' : ` ${good}/${total}`}${reason}`;
+}
+
+/** The application answers through nginx. */
+export async function awaitSite({ siteUrl }: LocalSettings): Promise<void> {
+  await until(SITE_TIMEOUT_MS, () => get(`${siteUrl}/healthz`, { ca: 'any' }));
+}
+
+/** What will not mend itself. */
+class Refused extends Error {}
+
+/** Asks until there is an answer; rejects with the last error when the bound has passed. */
+async function until<T>(timeout_ms: number, ask: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + timeout_ms;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof Refused) throw error;
+      if (Date.now() > deadline)
+        throw new Error(
+          `not within ${timeout_ms / 1000} s: ${error instanceof Error ? error.message : String(error)}`,
+          { cause: error },
+        );
+    }
+    await delay(POLL_MS);
+  }
+}
