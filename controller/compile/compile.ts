@@ -16,7 +16,7 @@ import {
 } from '../../desired-state/schema/manifest.ts';
 import { childSchemas } from '../../desired-state/schema/walk.ts';
 import type { HostFacts } from './address.ts';
-import { buildContext, hostsOfEnvironment } from './context.ts';
+import { buildContext, hostsOfEnvironment, UnknownSecret } from './context.ts';
 import { type InventoryHost, takeInventory } from './inventory.ts';
 import { type Issue, Issues, type Place } from './issue.ts';
 import { checkSections, checkUnused, readLayers } from './layers.ts';
@@ -190,7 +190,7 @@ function compileSection(section: Section, work: Workshop): CompiledSection {
   const parts: Expansion[] = [];
   if (isWhole(kind) || entry.value.type !== 'map') {
     const value = evaluate(entry.value, schemas, work);
-    if (value !== BROKEN) parts.push(expandSection(kind, value));
+    if (value !== BROKEN) parts.push(expand(kind, value));
   } else {
     for (const [name, inner] of entry.value.entries) {
       const value = evaluate(
@@ -198,13 +198,28 @@ function compileSection(section: Section, work: Workshop): CompiledSection {
         schemas.flatMap((schema) => childSchemas(schema, name)),
         work,
       );
-      if (value !== BROKEN) parts.push(expandSection(kind, { [name]: value }));
+      if (value !== BROKEN) parts.push(expand(kind, { [name]: value }));
     }
   }
   const issues = parts.flatMap((part) => part.issues);
   for (const issue of issues) report(issue, entry, work);
   const resources = parts.flatMap((part) => part.resources);
   return { kind, entry, expansion: { resources, issues, owned: parts.flatMap((part) => part.owned) } };
+}
+
+function expand(kind: Kind, value: unknown): Expansion {
+  const expansion = expandSection(kind, value);
+  return {
+    ...expansion,
+    issues: expansion.issues.filter((issue) => !(valueAt(value, issue.path) instanceof UnknownSecret)),
+  };
+}
+
+function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>(
+    (inner, step) => (inner !== null && typeof inner === 'object' ? Reflect.get(inner, step) : undefined),
+    value,
+  );
 }
 
 /** What concerns several resources of a host: requirements and owners. */

@@ -91,7 +91,10 @@ export function lazyMap(
   };
 }
 
+/** Stands for a secret whose text is not at hand, as in an offline check: what a schema says of its text means nothing. */
+export class UnknownSecret extends Secret {}
+
 function secretNames(secrets: Secrets | undefined): Names {
-  if (secrets === undefined) return { names: () => [], get: (name) => new Secret(`<${name}>`) };
+  if (secrets === undefined) return { names: () => [], get: (name) => new UnknownSecret(`<${name}>`) };
   return { names: () => secrets.keys(), get: (name) => secrets.get(name) };
 }

@@ -201,6 +201,20 @@ test('without the secrets at hand any name of a secret passes', () => {
   assert.deepEqual(issuesOf(files, { secrets: undefined }), []);
 });
 
+test('without a secrets file nothing is said about the text of a secret', () => {
+  const repository = { uris: 'https://apt.example.org/', suites: 'stable', key: '!secret apt_key' };
+  const text = JSON.stringify({ environment: 'test', repositories: { vendor: repository } });
+  const files = {
+    'hosts/web-1.yaml': text.replace('"!secret apt_key"', '!secret apt_key'),
+    'environments/test.yaml': '{}',
+  };
+  assert.deepEqual(issuesOf(files, { secrets: undefined }), []);
+  assert.match(
+    issuesOf(files, { secrets: parseSecrets('s', 'apt_key: no key') }).join('\n'),
+    /expected a public key as text/,
+  );
+});
+
 test('partials are templates of their own', () => {
   const files: Files = {
     ...good,
