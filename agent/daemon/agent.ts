@@ -165,8 +165,9 @@ export class Agent {
     await this.#reporter?.stop();
   }
 
-  /** Resolves when a run that began after the call has ended. */
+  /** Resolves when a run that began after the call has ended. A controller that is away is asked at once, too. */
   reconcile(): Promise<void> {
+    this.#follower?.nudge();
     return this.#loop.request('command');
   }
 

@@ -7,7 +7,7 @@ import {
   metrics,
 } from './catalog.ts';
 
-/** The page `docs/reference/metrics.md`, made from the catalog: `npm run metrics:reference`. */
+/** The page `docs/metrics.md`, made from the catalog: `npm run metrics:reference`. */
 export function metricsReference(): string {
   return [
     '# Metrics, events and service checks',

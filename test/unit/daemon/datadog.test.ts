@@ -133,6 +133,6 @@ test('an unknown parameter is refused by name', () => {
 });
 
 test('the reference of metrics is what the catalog says', async () => {
-  const page = await readFile(join(import.meta.dirname, '../../../docs/reference/metrics.md'), 'utf8');
+  const page = await readFile(join(import.meta.dirname, '../../../docs/metrics.md'), 'utf8');
   assert.equal(page, metricsReference(), 'run: npm run metrics:reference');
 });
