@@ -55,12 +55,19 @@ async function start({ cluster, hba, starting }: Extract<Change, { readonly type
   }
 }
 
-/** The second look is the last: a server that is down again is an error and not a loop. */
+/** A cluster that was just made needs one look for its databases and one for what is in them. */
+const MAX_LOOKS = 3;
+
+/** A server that is down again is an error and not a loop. */
 async function goOn(spec: Spec, host: Host): Promise<void> {
-  const state = await observe(spec, host);
-  if (state.found !== 'one') throw new Error(`the cluster went away: ${state.why}`);
-  if (state.server.state !== 'ready') {
-    throw new Error(`PostgreSQL does not answer (${state.server.reason}): see its log under /var/log/postgresql`);
+  for (let look = 1; look <= MAX_LOOKS; look += 1) {
+    const state = await observe(spec, host);
+    if (state.found !== 'one') throw new Error(`the cluster went away: ${state.why}`);
+    if (state.server.state !== 'ready') {
+      throw new Error(`PostgreSQL does not answer (${state.server.reason}): see its log under /var/log/postgresql`);
+    }
+    const changes = diff(spec, state);
+    for (const change of changes) if (change.type !== 'continue') await apply(change, host);
+    if (!changes.some(({ type }) => type === 'continue')) return;
   }
-  for (const change of diff(spec, state)) if (change.type !== 'continue') await apply(change, host);
 }

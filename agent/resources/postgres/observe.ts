@@ -73,7 +73,7 @@ async function observeServer(spec: Spec, host: HostReader, cluster: Cluster, fil
   const roles = Object.keys(spec.roles);
   const leaving = roles.filter((role) => spec.roles[role]?.ensure === 'absent');
   const databases = Object.keys(spec.databases);
-  const values = [Object.keys(spec.settings), roles, leaving, databases];
+  const values = [Object.keys(spec.settings), roles, leaving, databases, files.hba.text !== undefined];
   const connectedAfter_ms = Math.max(files.hba.changed_ms, files.configuration.changed_ms);
   const rows = await host.postgres.query(cluster, 'postgres', CLUSTER_SQL, values, { connectedAfter_ms });
   if (rows === undefined) {

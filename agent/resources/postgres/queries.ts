@@ -2,12 +2,12 @@
 
 const listOf = (select: string): string => `coalesce((select json_agg(${select}), '[]')`;
 
-/** $1 settings, $2 roles, $3 roles that shall go, $4 databases. */
+/** $1 settings, $2 roles, $3 roles that shall go, $4 databases, $5 whether there is a pg_hba.conf, without which its view fails. */
 export const CLUSTER_SQL = `select json_build_object(
   'version', current_setting('server_version_num')::int,
   'recovery', pg_is_in_recovery(),
   'loaded_ms', floor(extract(epoch from pg_conf_load_time()) * 1000),
-  'hbaErrors', ${listOf(`json_build_object('line', line_number, 'error', error)) from pg_hba_file_rules where error is not null`)},
+  'hbaErrors', ${listOf(`json_build_object('line', line_number, 'error', error)) from pg_hba_file_rules where $5::boolean and error is not null`)},
   'configErrors', ${listOf(`json_build_object('path', sourcefile, 'line', sourceline, 'name', name, 'error', error))
     from pg_file_settings where error is not null and error <> 'setting could not be applied'`)},
   'settings', ${listOf(`json_build_object('name', lower(name), 'value', reset_val, 'unit', unit, 'type', vartype,
