@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseSecrets } from '../../../controller/compile/secrets.ts';
 import { decodeManifest } from '../../../desired-state/schema/manifest.ts';
 import { Secret } from '../../../desired-state/schema/secret.ts';
 import { compile, type Files, good, issuesOf, manifestOf, resourceOf } from './tree.ts';
@@ -279,8 +280,7 @@ test('the same declarations have the same ETag whatever the revision, and other 
   assert.notEqual(etag(good, 'r1'), etag({ ...good, 'roles/web.yaml': 'services: { nginx: stopped }\n' }, 'r1'));
 });
 
-test('another secret makes another manifest', async () => {
-  const { parseSecrets } = await import('../../../controller/compile/secrets.ts');
+test('another secret makes another manifest', () => {
   const files: Files = { ...good, 'roles/web.yaml': 'files:\n  /x: { content: !secret api_key }\n' };
   const etag = (text: string) => compile(files, { secrets: parseSecrets('s', text) }).hosts.get('web-1')?.etag;
   assert.notEqual(etag('api_key: one'), etag('api_key: two'));
