@@ -1,5 +1,5 @@
 import { CallTimeout, Connection, ConnectionLost } from './dbus/connection.ts';
-import { type DBusValue, textOrEmpty } from './dbus/marshal.ts';
+import { type DBusValue, MarshalError, textOrEmpty } from './dbus/marshal.ts';
 import type { Call, Message } from './dbus/message.ts';
 
 const PRIVATE_SOCKET = '/run/systemd/private';
@@ -37,9 +37,14 @@ export class SystemdBus {
   }
 
   async property(path: string, owner: string, name: string): Promise<DBusValue | undefined> {
-    const call = { path, interface: 'org.freedesktop.DBus.Properties', member: 'Get' };
-    const [value] = await this.#askTwice({ ...call, destination: SYSTEMD, signature: 'ss', body: [owner, name] });
+    const [value] = await this.#askTwice(propertiesCall(path, 'Get', 'ss', [owner, name]));
     return value;
+  }
+
+  async properties(path: string, owner: string): Promise<ReadonlyMap<string, DBusValue>> {
+    const [pairs] = await this.#askTwice(propertiesCall(path, 'GetAll', 's', [owner]));
+    if (!Array.isArray(pairs)) throw new MarshalError(`the properties of ${path} are no dictionary`);
+    return new Map(pairs.map((pair) => [textOrEmpty(pair[0]), pair[1]] as const));
   }
 
   async #askTwice(call: Call): Promise<DBusValue[]> {
@@ -151,6 +156,10 @@ async function connectByBus(onSignal: Listener, cause: unknown): Promise<Connect
 
 function managerCall(member: string, signature: string, body: readonly DBusValue[]): Call {
   return { destination: SYSTEMD, path: MANAGER_PATH, interface: MANAGER, member, signature, body };
+}
+
+function propertiesCall(path: string, member: string, signature: string, body: readonly DBusValue[]): Call {
+  return { destination: SYSTEMD, path, interface: 'org.freedesktop.DBus.Properties', member, signature, body };
 }
 
 function isUnreachable(error: unknown): boolean {

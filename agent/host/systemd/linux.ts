@@ -5,6 +5,7 @@ import type { DBusValue } from './dbus/marshal.ts';
 import { unitName } from './names.ts';
 import type { SystemdWriter, UnitStatus } from './port.ts';
 import { readUnit } from './status.ts';
+import { UnitFileStates } from './unit-file-states.ts';
 
 /** A little more than systemd's own default bound on a start (90 s), so that its word comes before ours. */
 const JOB_TIMEOUT_MS = 100_000;
@@ -18,6 +19,7 @@ export class JobFailed extends Error {
 /** Speaks D-Bus to PID 1 (docs/adr/0003). `close()` ends the connection; it holds no process open while idle. */
 export function linuxSystemd(run: CommandRunner = runCommand): SystemdWriter & { close(): void } {
   const bus = new SystemdBus();
+  const states = new UnitFileStates();
 
   async function job(verb: string, member: string, name: string, timeout_ms = JOB_TIMEOUT_MS): Promise<void> {
     const unit = unitName(name);
@@ -30,7 +32,7 @@ export function linuxSystemd(run: CommandRunner = runCommand): SystemdWriter & {
       throw new JobFailed(`${verb} of ${unit} failed: ${why}`, { cause: error });
     }
     if (result === 'done') return;
-    const status = await readUnit(bus, unit);
+    const status = await readUnit(bus, states, unit);
     throw new JobFailed(`${failure(verb, status, result)}${await journalEnd(run, unit, since_ms)}`);
   }
 
@@ -41,9 +43,9 @@ export function linuxSystemd(run: CommandRunner = runCommand): SystemdWriter & {
   }
 
   return {
-    unit: (name) => readUnit(bus, name),
+    unit: (name) => readUnit(bus, states, name),
     async units(names) {
-      const all = await Promise.all(names.map(async (name) => [name, await readUnit(bus, name)] as const));
+      const all = await Promise.all(names.map(async (name) => [name, await readUnit(bus, states, name)] as const));
       return new Map(all);
     },
     start: (unit, options) => job('start', 'StartUnit', unit, options?.timeout_ms),

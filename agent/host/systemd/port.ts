@@ -24,7 +24,7 @@ export interface UnitStatus {
   readonly needsDaemonReload: boolean;
   /** 0 where no main process runs. */
   readonly mainPid: number;
-  /** When the main process was started, in milliseconds since the epoch (by the clock of that moment); 0 for never. */
+  /** When the main process was started, in milliseconds since the epoch (by the clock of that moment); 0 where the unit is inactive. */
   readonly mainStarted_ms: number;
   /** When it last became active, in milliseconds since the epoch; 0 for never. */
   readonly activeSince_ms: number;
@@ -32,6 +32,7 @@ export interface UnitStatus {
   readonly stateChanged_ms: number;
   /** The unit file and the drop-ins that systemd has read, absolute paths; they may be gone from the disk. */
   readonly files: readonly string[];
+  /** Why its last run ended, in systemd's words; empty for an inactive unit. */
   readonly result: string;
 }
 

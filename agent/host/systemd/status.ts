@@ -1,64 +1,56 @@
 import type { SystemdBus } from './bus.ts';
-import { DBusError } from './dbus/connection.ts';
-import { type DBusValue, numberOr0, textOrEmpty } from './dbus/marshal.ts';
+import { numberOr0, textOrEmpty } from './dbus/marshal.ts';
 import { typeInterface, unitName, unitPath } from './names.ts';
 import type { UnitStatus } from './port.ts';
+import type { UnitFileStates } from './unit-file-states.ts';
 
 const UNIT = 'org.freedesktop.systemd1.Unit';
 
-/** Ten small questions, written at once: about one round trip, and a tenth of the bytes of `GetAll`. */
-export async function readUnit(bus: SystemdBus, name: string): Promise<UnitStatus> {
+/**
+ * Two small exchanges with PID 1: all properties of the unit by one call, because a unit that is not in use is loaded
+ * from its file for each call anew; then, where a process ran, three of its own.
+ */
+export async function readUnit(bus: SystemdBus, states: UnitFileStates, name: string): Promise<UnitStatus> {
   const unit = unitName(name);
   const path = unitPath(unit);
-  const ofUnit = (property: string): Promise<DBusValue | undefined> => bus.property(path, UNIT, property);
-  const ofService = (property: string): Promise<DBusValue | undefined> =>
-    unit.endsWith('.service') ? bus.property(path, typeInterface(unit), property) : Promise.resolve(undefined);
-  const [id, load, active, sub, reload, since, changed, fragment, dropIns, mainPid, mainStarted, result, unitFile] =
-    await Promise.all([
-      ofUnit('Id'),
-      ofUnit('LoadState'),
-      ofUnit('ActiveState'),
-      ofUnit('SubState'),
-      ofUnit('NeedDaemonReload'),
-      ofUnit('ActiveEnterTimestamp'),
-      ofUnit('StateChangeTimestamp'),
-      ofUnit('FragmentPath'),
-      ofUnit('DropInPaths'),
-      ofService('MainPID'),
-      ofService('ExecMainStartTimestamp'),
-      ofService('Result'),
-      unitFileState(bus, unit),
-    ]);
-  const realName = textOrEmpty(id) || unit;
+  const all = await bus.properties(path, UNIT);
+  const text = (property: string): string => textOrEmpty(all.get(property));
+  const dropIns = all.get('DropInPaths');
+  const files = [text('FragmentPath'), ...(Array.isArray(dropIns) ? dropIns.map(textOrEmpty) : [])].filter(
+    (file) => file !== '',
+  );
+  const realName = text('Id') || unit;
+  const active = text('ActiveState');
+  const [unitFile, ofProcess] = await Promise.all([
+    states.of(bus, unit, files),
+    unit.endsWith('.service') && active !== 'inactive' ? readProcess(bus, path, unit) : NO_PROCESS,
+  ]);
   return {
     unit: realName,
-    load: textOrEmpty(load),
-    active: textOrEmpty(active),
-    sub: textOrEmpty(sub),
-    unitFile: unitFile === 'alias' && realName !== unit ? await unitFileState(bus, realName) : unitFile,
-    needsDaemonReload: reload === true,
-    mainPid: numberOr0(mainPid),
-    mainStarted_ms: numberOr0(mainStarted) / 1000,
-    activeSince_ms: numberOr0(since) / 1000,
-    stateChanged_ms: numberOr0(changed) / 1000,
-    files: [fragment, ...(Array.isArray(dropIns) ? dropIns : [])].map(textOrEmpty).filter((file) => file !== ''),
-    result: textOrEmpty(result),
+    load: text('LoadState'),
+    active,
+    sub: text('SubState'),
+    unitFile: unitFile === 'alias' && realName !== unit ? await states.of(bus, realName, files) : unitFile,
+    needsDaemonReload: all.get('NeedDaemonReload') === true,
+    activeSince_ms: numberOr0(all.get('ActiveEnterTimestamp')) / 1000,
+    stateChanged_ms: numberOr0(all.get('StateChangeTimestamp')) / 1000,
+    files,
+    ...ofProcess,
   };
 }
 
-/** Asked of the manager and not of the unit: the unit's own property is a memory that hand-made links do not refresh. */
-async function unitFileState(bus: SystemdBus, unit: string): Promise<string> {
-  try {
-    const [state] = await bus.ask('GetUnitFileState', 's', [unit]);
-    return textOrEmpty(state);
-  } catch (error) {
-    if (error instanceof DBusError && NO_UNIT_FILE.has(error.code)) return 'absent';
-    throw error;
-  }
-}
+type OfProcess = Pick<UnitStatus, 'mainPid' | 'mainStarted_ms' | 'result'>;
 
-const NO_UNIT_FILE = new Set([
-  'org.freedesktop.DBus.Error.FileNotFound',
-  'org.freedesktop.systemd1.NoSuchUnit',
-  'org.freedesktop.systemd1.LoadFailed',
-]);
+const NO_PROCESS: OfProcess = { mainPid: 0, mainStarted_ms: 0, result: '' };
+
+async function readProcess(bus: SystemdBus, path: string, unit: string): Promise<OfProcess> {
+  const owner = typeInterface(unit);
+  const [mainPid, mainStarted, result] = await Promise.all(
+    ['MainPID', 'ExecMainStartTimestamp', 'Result'].map((property) => bus.property(path, owner, property)),
+  );
+  return {
+    mainPid: numberOr0(mainPid),
+    mainStarted_ms: numberOr0(mainStarted) / 1000,
+    result: textOrEmpty(result),
+  };
+}
