@@ -113,8 +113,9 @@ function deployReasons(spec: Spec, state: State, from: string | undefined, commi
   const { live, trees } = state;
   if (live === undefined) return ['nothing runs yet'];
   const missing = trees === undefined ? [] : missingReasons(trees);
-  if (from !== releaseName(commit)) return missing;
   if (missing.length > 0) return missing;
+  if (from === undefined) return ['the declared configuration differs from the one that runs'];
+  if (from !== releaseName(commit)) return ['it is built, but another one runs'];
   const complete = trees === undefined ? undefined : completeTrees(spec, trees);
   if (complete === undefined) return ['its trees are not whole'];
   const text = renderSlot(spec, live, complete);
