@@ -3,6 +3,7 @@ import { Stalled } from '../../resource.ts';
 import { type AptOptions, aptGet, aptMark, aptProblem, dpkg } from '../shared/apt.ts';
 import { refuseUnknown } from './nearest.ts';
 import { observe } from './observe.ts';
+import { providers } from './providers.ts';
 import { refreshLists } from './refresh.ts';
 import type { InstallStep, PackagesChange, Step } from './state.ts';
 import { stepsOf } from './steps.ts';
@@ -64,8 +65,25 @@ function withNote(error: AptFailed, problem: string): Error {
 /** Installs, removes and marks, as far as the steps ask for it. */
 async function change(steps: readonly Step[], host: Host): Promise<void> {
   const installs = steps.filter(isInstall);
+  await transact(
+    installs.filter((step) => step.to !== undefined),
+    steps,
+    host,
+  );
+  // Virtual packages afterwards: apt cannot choose among several providers, and one may just have been installed.
+  const provided = providers(await host.packages.installed());
+  const open = installs.filter((step) => step.to === undefined && !provided.has(step.name));
+  if (open.length > 0) await transact(open, withoutRemovals(steps), host);
+  const purges = namesOf(steps, 'purge');
+  if (purges.length > 0) await must(aptGet(host.run, ['purge', ...purges], REPAIR));
+  await mark('manual', namesOf(steps, 'mark manual'), host);
+  await mark('unhold', namesOf(steps, 'unhold'), host);
+  await mark('hold', namesOf(steps, 'hold'), host);
+}
+
+/** `--install-recommends` counts for a whole call, so that packages which differ in it cannot share one. */
+async function transact(installs: readonly InstallStep[], steps: readonly Step[], host: Host): Promise<void> {
   const removes = namesOf(steps, 'remove');
-  // `--install-recommends` counts for a whole call, so that packages which differ in it cannot share one.
   const groups = [undefined, true, false].filter((recommends) =>
     installs.some((step) => step.recommends === recommends),
   );
@@ -73,11 +91,10 @@ async function change(steps: readonly Step[], host: Host): Promise<void> {
     const some = installs.filter((step) => step.recommends === recommends);
     await transaction({ installs: some, removes: index === 0 ? removes : [], recommends, steps }, host);
   }
-  const purges = namesOf(steps, 'purge');
-  if (purges.length > 0) await must(aptGet(host.run, ['purge', ...purges], REPAIR));
-  await mark('manual', namesOf(steps, 'mark manual'), host);
-  await mark('unhold', namesOf(steps, 'unhold'), host);
-  await mark('hold', namesOf(steps, 'hold'), host);
+}
+
+function withoutRemovals(steps: readonly Step[]): readonly Step[] {
+  return steps.filter((step) => step.do !== 'remove');
 }
 
 async function mark(word: string, names: readonly string[], host: Host): Promise<void> {

@@ -1,3 +1,4 @@
+import { distance } from 'fastest-levenshtein';
 import type { Host } from '../../host/host.ts';
 import { Stalled } from '../../resource.ts';
 import type { Step } from './state.ts';
@@ -31,7 +32,6 @@ async function withSuggestions(
 ): Promise<readonly string[]> {
   const { stdout } = await host.probe({ argv: ['apt-cache', 'pkgnames'], maxOutput_bytes: MAX_OUTPUT_BYTES });
   const known = stdout.split('\n').filter((name) => name !== '');
-  const { distance } = await import('fastest-levenshtein');
   return missing.map(({ name, reason }) => {
     if (known.includes(name)) return reason;
     const near = known

@@ -1,5 +1,5 @@
 import type { HostReader } from '../../host/host.ts';
-import type { InstalledPackage } from '../../host/packages/port.ts';
+import { isInstalled, providers } from './providers.ts';
 import { isSettled } from './settled.ts';
 import type { Compared, PackagesSpec, PackagesState } from './state.ts';
 
@@ -33,17 +33,4 @@ async function refreshDue(spec: PackagesSpec, host: HostReader): Promise<number 
   const tried_ms = host.now() - (await host.packages.refreshTried_ms());
   const limit_ms = Math.min(...ages);
   return age_ms > limit_ms && tried_ms > Math.min(limit_ms, RETRY_REFRESH_MS) ? age_ms : undefined;
-}
-
-function isInstalled(one: InstalledPackage | undefined): boolean {
-  return one?.status === 'installed';
-}
-
-/** Virtual names with a package that provides them and is installed. */
-function providers(installed: ReadonlyMap<string, InstalledPackage>): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  for (const one of installed.values()) {
-    if (isInstalled(one)) for (const name of one.provides) found.set(name, one.name);
-  }
-  return found;
 }

@@ -51,8 +51,12 @@ async function fetchLists(name: string, host: Host): Promise<string | undefined>
     'APT::Get::List-Cleanup=0',
     'APT::Update::Error-Mode=any',
   ];
-  const output = await aptGet(host.run, [...only.flatMap((option) => ['-o', option]), 'update'], UPDATE);
-  return aptProblem(output);
+  try {
+    return aptProblem(await aptGet(host.run, [...only.flatMap((option) => ['-o', option]), 'update'], UPDATE));
+  } catch (error) {
+    // A time-out, or apt is away: not proved either, so it is taken back all the same.
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** A minimal image lacks the list of authorities, and `packages` waits for this resource: so it cannot wait for that one. */
