@@ -10,7 +10,7 @@ export interface PeerIdentity {
  *
  * The kernel records the effective user at connect(2) (SO_PEERCRED), and for a unix socket libuv calls connect(2)
  * within `connect`. So the process changes its effective user for these few microseconds only. The change holds for
- * all threads: see docs/adr/0004-postgres-by-peer.md for why that is safe here.
+ * all threads: see docs/adr/0007-postgres-by-peer.md for why that is safe here.
  */
 export class PeerSocket extends Socket {
   readonly #identity: PeerIdentity;
