@@ -133,10 +133,31 @@ const structured = v.strictObject({
   stderr_logfile_backups: v.optional(v.pipe(count, v.description('Rotated files that are kept. Default: 10.')), 10),
 });
 
-const whole = v.strictObject({
-  content: v.pipe(secretText, v.description("The whole text of the file, in supervisor's own language.")),
-  ensure,
-});
+const whole = v.pipe(
+  v.strictObject({
+    content: v.optional(
+      v.pipe(secretText, v.description("The whole text of the file, in supervisor's own language; may hold secrets.")),
+    ),
+    template: v.optional(
+      v.pipe(
+        v.string('expected the path of a template'),
+        v.description('A Mustache template below `desired-state/templates/`; the compiler renders it into `content`.'),
+      ),
+    ),
+    source: v.optional(
+      v.pipe(
+        v.string('expected the path of a file'),
+        v.description('A file below `desired-state/files/` that is copied as it is.'),
+      ),
+    ),
+    ensure,
+  }),
+  v.check(
+    ({ content, template, source }) => [content, template, source].filter((given) => given !== undefined).length === 1,
+    'expected exactly one of "command", "content", "template" and "source"',
+  ),
+  v.transform(({ content = '', ensure: wanted }) => ({ content, ensure: wanted })),
+);
 
 const absent = v.strictObject({
   ensure: v.pipe(
