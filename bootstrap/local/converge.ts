@@ -1,5 +1,8 @@
 /** Waits until the local hosts are what git says, and the site answers. */
 import { setTimeout as delay } from 'node:timers/promises';
+import * as v from 'valibot';
+import { hostOf } from '../../test/hosts/compose.ts';
+import type { Host } from '../../test/hosts/host.ts';
 import { type ControllerStatus, controllerStatus, get, type HostView } from './controller-api.ts';
 import type { Keys } from './keys.ts';
 import type { Progress } from './progress.ts';
@@ -9,6 +12,7 @@ const CONVERGE_TIMEOUT_MS = 900_000;
 const SITE_TIMEOUT_MS = 60_000;
 const CONTROLLER_TIMEOUT_MS = 60_000;
 const POLL_MS = 500;
+const MAX_LINE = 100;
 
 /** The controller serves a revision. Rejects with the issues of one that it refuses. */
 export async function awaitController(settings: LocalSettings, keys: Keys): Promise<ControllerStatus> {
@@ -27,23 +31,42 @@ export async function awaitHosts(
   keys: Keys,
   progress: Progress,
 ): Promise<readonly HostView[]> {
+  const agents = await Promise.all(
+    MANAGED.map(async ({ service, host }) => ({ host, machine: await hostOf(settings.set, service) })),
+  );
   return until(CONVERGE_TIMEOUT_MS, async () => {
     const { hosts } = await controllerStatus(settings.controllerUrl, keys);
     const managed = MANAGED.flatMap(({ host }) => hosts.filter((one) => one.host === host));
     const waiting = managed.filter(({ state }) => state !== 'converged');
     if (waiting.length === 0 && managed.length === MANAGED.length) return managed;
-    progress.detail(managed.map(shortly).join(' · '));
-    throw new Error(
-      waiting.map(({ host, state, why }) => `${host}: ${state}${why === undefined ? '' : `: ${why}`}`).join('\n'),
-    );
+    const busy = agents.filter(({ host }) => waiting.some((one) => one.host === host));
+    progress.detail((await Promise.all(busy.map(({ host, machine }) => doing(host, machine)))).join(' · '));
+    throw new Error(waiting.map(({ host, state, why = '' }) => `${host}: ${state}${why && `: ${why}`}`).join('\n'));
   });
 }
 
-function shortly({ host, state, why, resources = {} }: HostView): string {
-  const total = Object.values(resources).reduce((sum, amount) => sum + amount, 0);
-  const good = (resources['converged'] ?? 0) + (resources['changed'] ?? 0);
-  const reason = state === 'failed' && why !== undefined ? ` (${why.split('\n')[0]})` : '';
-  return `${host} ${state}${total === 0 ? '' : ` ${good}/${total}`}${reason}`;
+const agentSchema = v.object({
+  verdict: v.string(),
+  run: v.object({ current: v.optional(v.object({ doing: v.optional(v.string()) })) }),
+  resources: v.array(v.object({ kind: v.string(), name: v.string(), error: v.optional(v.string()) })),
+});
+
+/** What the host's agent does right now, in one line. */
+async function doing(name: string, host: Host): Promise<string> {
+  const { stdout } = await host.exec(['holdfast-agent', 'status', '--json']);
+  const parsed = stdout === '' ? undefined : v.safeParse(agentSchema, JSON.parse(stdout));
+  if (parsed?.success !== true) return `${name}: starts`;
+  const { run, resources, verdict } = parsed.output;
+  if (run.current !== undefined) return `${name}: ${firstLine(run.current.doing ?? 'looks')}`;
+  const broken = resources.find(({ error }) => error !== undefined);
+  return broken === undefined
+    ? `${name}: ${verdict}`
+    : `${name}: ${broken.kind}/${broken.name}: ${firstLine(broken.error ?? '')}`;
+}
+
+function firstLine(text: string): string {
+  const line = text.split('\n', 1)[0] ?? '';
+  return line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}…` : line;
 }
 
 /** The application answers through nginx. */

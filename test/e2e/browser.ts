@@ -1,0 +1,80 @@
+/** A headless browser that looks at the site as its visitors do. */
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { ensureProgram } from '../hosts/engine.ts';
+
+const EXECUTABLE = '/usr/bin/chromium';
+/** It shall talk to the site and to nobody else, from a machine without a screen, as root. */
+const ARGUMENTS: readonly string[] = [
+  ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--no-proxy-server', '--disable-sync'],
+  ['--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage'],
+].flat();
+const ACTION_TIMEOUT_MS = 15_000;
+
+export async function openBrowser(): Promise<Browser> {
+  await ensureProgram({
+    program: 'chromium',
+    packages: ['chromium'],
+    log: (line) => process.stderr.write(`${line}\n`),
+  });
+  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: [...ARGUMENTS] });
+}
+
+/** The TodoMVC page, by what a visitor sees and does. */
+export class TodoPage {
+  readonly page: Page;
+
+  private constructor(page: Page) {
+    this.page = page;
+  }
+
+  static async open(browser: Browser, url: string): Promise<TodoPage> {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 900, height: 700 } });
+    const page = await context.newPage();
+    page.setDefaultTimeout(ACTION_TIMEOUT_MS);
+    await page.goto(url);
+    await page.locator('main[aria-busy="false"]').waitFor();
+    return new TodoPage(page);
+  }
+
+  async add(title: string): Promise<void> {
+    await this.#saved('POST', async () => {
+      await this.page.getByLabel('New todo').fill(title);
+      await this.page.getByLabel('New todo').press('Enter');
+    });
+  }
+
+  async complete(title: string): Promise<void> {
+    await this.#saved('PATCH', () => this.page.getByLabel(`Completed: ${title}`).check());
+  }
+
+  async remove(title: string): Promise<void> {
+    await this.page.getByText(title, { exact: true }).hover();
+    await this.#saved('DELETE', () => this.page.getByLabel(`Delete: ${title}`).click());
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.page.locator('main[aria-busy="false"]').waitFor();
+  }
+
+  /** `title`, or `title (done)` for a completed one. */
+  async todos(): Promise<readonly string[]> {
+    const items = await this.page.locator('.todo-list li').all();
+    return Promise.all(
+      items.map(async (item) => {
+        const title = (await item.locator('label').textContent()) ?? '';
+        return (await item.locator('.toggle').isChecked()) ? `${title} (done)` : title;
+      }),
+    );
+  }
+
+  /** Does something, and waits until the server has answered that it took it. */
+  async #saved(method: string, act: () => Promise<void>): Promise<void> {
+    const answered = this.page.waitForResponse(
+      (response) => response.request().method() === method && response.url().includes('/api/todos/'),
+    );
+    await act();
+    const response = await answered;
+    if (!response.ok()) throw new Error(`${method} ${response.url()} was answered ${response.status()}`);
+  }
+}
