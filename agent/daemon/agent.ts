@@ -427,13 +427,14 @@ export class Agent {
   }
 
   #revisions(): AgentStatus['revision'] {
-    const { offered, refused, state, error } = this.#view();
+    const { offered, refused, withheld, state, error } = this.#view();
     const own = this.#manifest?.revision;
     // What is offered and not refused has been taken, or means the same for this host.
     const running =
       own !== undefined && this.#incoming === undefined && refused === undefined ? (offered?.revision ?? own) : own;
-    const wanted = offered?.revision ?? running;
+    const wanted = withheld?.revision ?? offered?.revision ?? running;
     const why =
+      withheld?.reason ??
       refused?.reason ??
       (running === undefined && state === 'away'
         ? `no manifest yet, and the controller is away: ${error ?? ''}`

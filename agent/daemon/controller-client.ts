@@ -27,8 +27,15 @@ export class ControllerError extends Error {
 export interface ManifestAnswer {
   readonly text: string | undefined;
   readonly etag: string | undefined;
-  /** The revision that is wanted; absent where the controller does not say. */
+  /** The revision that is served; absent where the controller does not say. */
   readonly revision: string | undefined;
+  /** A newer revision that the controller does not serve, and why; absent where it serves what is wanted. */
+  readonly withheld?: Withheld;
+}
+
+export interface Withheld {
+  readonly revision: string;
+  readonly reason: string;
 }
 
 export interface ControllerClient {
@@ -83,10 +90,9 @@ export function createControllerClient(
         max_bytes: MAX_MANIFEST_BYTES,
         signal,
       });
-      const named = answer.headers['holdfast-revision'];
-      const revision = typeof named === 'string' ? named : undefined;
-      if (answer.status === 304) return { text: undefined, etag, revision };
-      if (answer.status === 200) return { text: answer.body, etag: answer.headers.etag, revision };
+      const told = { revision: header(answer, 'holdfast-revision'), ...withheldOf(answer) };
+      if (answer.status === 304) return { text: undefined, etag, ...told };
+      if (answer.status === 200) return { text: answer.body, etag: answer.headers.etag, ...told };
       throw refusal(config, answer);
     },
     async report(report) {
@@ -100,6 +106,19 @@ export function createControllerClient(
       });
       if (answer.status < 200 || answer.status > 299) throw refusal(config, answer);
     },
+  };
+}
+
+function header({ headers }: Answer, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function withheldOf(answer: Answer): { withheld?: Withheld } {
+  const revision = header(answer, 'holdfast-wanted-revision');
+  if (revision === undefined) return {};
+  return {
+    withheld: { revision, reason: header(answer, 'holdfast-why-different') ?? 'the controller does not say why' },
   };
 }
 

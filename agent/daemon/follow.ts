@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decodeManifest, type Manifest, ManifestError } from '../../desired-state/schema/manifest.ts';
 import { Backoff } from './backoff.ts';
-import { type ControllerClient, ControllerError, type ManifestAnswer } from './controller-client.ts';
+import { type ControllerClient, ControllerError, type ManifestAnswer, type Withheld } from './controller-client.ts';
 
 /** How the controller and its manifests look from here; plain data for the status. */
 export interface ControllerView {
@@ -16,6 +16,8 @@ export interface ControllerView {
   readonly nextTry_ms?: number;
   /** What it last offered; the running one where that was accepted. */
   readonly offered?: { readonly revision: string; readonly at_ms: number };
+  /** Present while the controller itself refuses to serve a newer revision. */
+  readonly withheld?: Withheld;
   /** Present while the last offer is refused. */
   readonly refused?: { readonly reason: string; readonly revision?: string; readonly since_ms: number };
 }
@@ -97,8 +99,8 @@ export class Follower {
     } catch (error) {
       return this.#away(error);
     }
-    const { text, etag, revision } = answer;
-    this.#answered(text === undefined ? revision : undefined);
+    const { text, etag, revision, withheld } = answer;
+    this.#answered(text === undefined ? revision : undefined, withheld);
     if (text !== undefined) return this.#judge(text, etag);
     this.#backoff.reset();
     const heldLongEnough = !hold || performance.now() - asked >= HELD_AT_LEAST_MS;
@@ -109,7 +111,7 @@ export class Follower {
     if (this.#stop.signal.aborted) return 0;
     const delay_ms = this.#backoff.next_ms(error instanceof ControllerError ? error.retryAfter_ms : 0);
     const now = Date.now();
-    const { lastAnswer_ms, offered, refused } = this.#view;
+    const { lastAnswer_ms, offered, refused, withheld } = this.#view;
     this.#update({
       state: 'away',
       since_ms: this.#view.state === 'away' ? this.#view.since_ms : now,
@@ -118,20 +120,22 @@ export class Follower {
       ...(lastAnswer_ms === undefined ? {} : { lastAnswer_ms }),
       ...(offered === undefined ? {} : { offered }),
       ...(refused === undefined ? {} : { refused }),
+      ...(withheld === undefined ? {} : { withheld }),
     });
     return delay_ms;
   }
 
   /** `revision`: it is wanted, and means what we have already (or refuse already). */
-  #answered(revision: string | undefined): void {
+  #answered(revision: string | undefined, withheld: Withheld | undefined): void {
     const now = Date.now();
-    const { state, since_ms, error: _error, nextTry_ms: _nextTry, ...rest } = this.#view;
+    const { state, since_ms, error: _error, nextTry_ms: _nextTry, withheld: _withheld, ...rest } = this.#view;
     this.#update({
       ...rest,
       state: 'reachable',
       since_ms: state === 'reachable' ? since_ms : now,
       lastAnswer_ms: now,
       ...(revision === undefined || revision === rest.offered?.revision ? {} : { offered: { revision, at_ms: now } }),
+      ...(withheld === undefined ? {} : { withheld }),
     });
   }
 

@@ -112,6 +112,16 @@ export class Intake {
     return this.#pending;
   }
 
+  /** Why what is wanted is not what is served; `undefined` where it is, or where nothing is known to be wanted. */
+  get whyDifferent(): string | undefined {
+    if (this.#trouble !== undefined) return `the repository cannot be read: ${this.#trouble.message}`;
+    const wanted = this.#wanted;
+    if (wanted === undefined || wanted.revision === this.#served?.revision) return undefined;
+    const count = wanted.issues.length;
+    const last = this.#served === undefined ? 'nothing is served' : `revision ${this.#served.revision} is served on`;
+    return `revision ${wanted.revision} is refused for ${count} ${count === 1 ? 'issue' : 'issues'}; ${last}`;
+  }
+
   /** Whether the wanted or the served revision has such a host. */
   knows(host: string): boolean {
     return this.#served?.hosts.has(host) === true || this.#wanted?.hosts.includes(host) === true;
@@ -153,15 +163,25 @@ export class Intake {
     const compilation = await this.#compile(revision);
     const { issues } = compilation;
     const isNew = revision !== this.#wanted?.revision;
+    const wasRefused = (this.#wanted?.issues.length ?? 0) > 0;
     const seen_ms = isNew ? now_ms() : (this.#wanted?.seen_ms ?? now_ms());
     const hosts = [...compilation.hosts.keys(), ...compilation.pending.keys()];
     this.#wanted = { revision, seen_ms, issues, hosts };
     this.#wantedInputs = inputs;
     if (issues.length > 0) {
       if (isNew) log.warn({ revision, issues: issues.length, first: issues[0] }, 'revision refused');
-      return this.#renewServed();
+      const renewed = await this.#renewServed();
+      this.#tellAll();
+      return renewed;
     }
-    return this.#serve(compilation, inputs);
+    const changed = await this.#serve(compilation, inputs);
+    if (wasRefused) this.#tellAll();
+    return changed;
+  }
+
+  /** What is wanted is part of every answer: hosts whose manifest stays the same hear of a refusal, and of its end, at once. */
+  #tellAll(): void {
+    this.#options.changed([...(this.#served?.hosts.keys() ?? [])]);
   }
 
   /** With other secrets or addresses, the revision that is served means something else, too. */

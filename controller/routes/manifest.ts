@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Services } from '../app.ts';
+import type { Intake } from '../intake/intake.ts';
 import { Problem } from '../problem.ts';
 import type { ServedHost } from '../store/served-store.ts';
 import { MAX_WAIT_S } from '../waiters.ts';
@@ -26,7 +27,7 @@ export function manifestRoute(app: FastifyInstance, services: Services): void {
       if (wake === 'closing') reply.header('connection', 'close');
       services.hosts.seenIfKnown(host);
     }
-    return answer(request, reply, find(services, host));
+    return answer(request, withWanted(reply, services.intake), find(services, host));
   });
 }
 
@@ -54,6 +55,14 @@ function answer(request: FastifyRequest, reply: FastifyReply, served: ServedHost
   reply.headers({ etag: served.etag, 'cache-control': 'private, no-cache', 'holdfast-revision': served.revision });
   if (isCurrent(request, served)) return reply.code(304).send();
   return reply.type('application/json; charset=utf-8').send(served.text);
+}
+
+/** What is wanted where it is not what is served, and why, so that the host's own status can say so. */
+function withWanted(reply: FastifyReply, { wanted, served, whyDifferent }: Intake): FastifyReply {
+  if (whyDifferent === undefined || wanted === undefined || wanted.revision === served?.revision) return reply;
+  // A header holds visible ASCII.
+  const why = whyDifferent.replaceAll(/[^ -~]/g, '?');
+  return reply.headers({ 'holdfast-wanted-revision': wanted.revision, 'holdfast-why-different': why });
 }
 
 /** `If-None-Match` compares weakly, whatever kind the ETags are of (RFC 9110, 13.1.2). */

@@ -43,21 +43,13 @@ function intakeStatus(intake: Intake): object {
   return {
     wanted: wanted && { revision: wanted.revision, seen_ms: wanted.seen_ms, refused: wanted.issues.length > 0 },
     served: served && { revision: served.revision, sequence: served.sequence, since_ms: served.since_ms },
-    whyDifferent: whyDifferent(intake),
+    whyDifferent: intake.whyDifferent,
     trouble,
     lastLook_ms,
     issues: (wanted?.issues ?? []).map((issue) => ({ ...issue, text: formatIssue(issue) })),
     pending: [...pending.values()],
     secrets: intake.secretsProblem === undefined ? undefined : { problem: intake.secretsProblem },
   };
-}
-
-function whyDifferent({ wanted, served, trouble }: Intake): string | undefined {
-  if (trouble !== undefined) return `the repository cannot be read: ${trouble.message}`;
-  if (wanted === undefined || wanted.revision === served?.revision) return undefined;
-  const count = wanted.issues.length;
-  const last = served === undefined ? 'nothing is served' : `revision ${served.revision} is served on`;
-  return `revision ${wanted.revision} is refused for ${count} ${count === 1 ? 'issue' : 'issues'}; ${last}`;
 }
 
 async function within<T>(bound_ms: number, promise: Promise<T>): Promise<T | undefined> {

@@ -49,6 +49,27 @@ test('a request with the current ETag is held until the manifest changes, and no
   assert.deepEqual([closing.statusCode, closing.headers.connection], [304, 'close']);
 });
 
+test('a refused revision, and its end, end held requests with what is wanted and why it is not served', async (context) => {
+  const { bench, repository } = await start(context);
+  const { etag } = await bench.manifest('web-1');
+  const hold = () => bench.app.inject({ url: '/v1/hosts/web-1/manifest?wait=60', headers: { 'if-none-match': etag } });
+  const held = hold();
+  await until('it is held', () => bench.waiters.count === 1);
+  const broken = await repository.commit({ 'roles/web.yaml': 'servces: {}\n' });
+  await bench.intake.refresh();
+  const refused = await held;
+  assert.equal(refused.statusCode, 304);
+  assert.equal(refused.headers['holdfast-wanted-revision'], broken);
+  assert.match(String(refused.headers['holdfast-why-different']), /is refused for 1 issue; revision \w+ is served on/);
+  const heldAgain = hold();
+  await until('it is held', () => bench.waiters.count === 1);
+  await repository.commit({ 'roles/web.yaml': 'services:\n  nginx: running\n' });
+  await bench.intake.refresh();
+  const answer = await heldAgain;
+  assert.equal(answer.statusCode, 304);
+  assert.equal(answer.headers['holdfast-wanted-revision'], undefined);
+});
+
 test('a held request ends with 304 when its time is over', async (context) => {
   const { bench } = await start(context);
   const { etag } = await bench.manifest('web-1');

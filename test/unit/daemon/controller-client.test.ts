@@ -70,6 +70,17 @@ test('a held request sends its ETag and how long it waits; 304 means unchanged',
   assert.deepEqual(answer, { text: undefined, etag: 'W/"1"', revision: 'def' });
 });
 
+test('a newer revision that the controller does not serve is told with its reason', async (t) => {
+  const headers = {
+    'holdfast-revision': 'good',
+    'holdfast-wanted-revision': 'bad',
+    'holdfast-why-different': 'refused',
+  };
+  const client = await serve(t, (_request, response) => response.writeHead(304, headers).end());
+  const { withheld } = await client.manifest({ ...ask, etag: 'W/"1"' });
+  assert.deepEqual(withheld, { revision: 'bad', reason: 'refused' });
+});
+
 test('a held request ends when the agent stops', async (t) => {
   const stop = new AbortController();
   const client = await serve(t, () => stop.abort());
