@@ -1,0 +1,85 @@
+/** The peers' stack of about 40 resources, converged by Ansible, and then looked at by each tool; again with 500 more files. */
+import { DaemonOnHost } from '../../test/agent/daemon-on-host.ts';
+import { type AgentOnHost, differences } from '../../test/conformance/agent-on-host.ts';
+import { type Figure, figureOf } from '../figure.ts';
+import { measureRuns } from '../measured-run.ts';
+import { joined, scaleSections, stackSections } from '../peers/holdfast.ts';
+import { type Peer, peers, runPeer, startPeersHost, verifyStack } from '../peers/host.ts';
+import type { Progress, Settings } from '../settings.ts';
+import { coldFigures, FLOORS, memoryFigures, startedAndWarm, warmFigures } from './holdfast.ts';
+
+export async function peersFigures(settings: Settings, progress: Progress): Promise<readonly Figure[]> {
+  await using host = await startPeersHost(progress);
+  const [ansible] = peers;
+  if (ansible === undefined) throw new Error('there is no peer');
+  progress('converging with Ansible');
+  await runPeer(host, ansible, false);
+  await verifyStack(host);
+
+  const figures: Figure[] = [];
+  const measurePeers = async (of: string, runs: number, scaled: boolean): Promise<void> => {
+    if (runs === 0) return;
+    for (const peer of peers) {
+      progress(`${of}: ${peer.name}`);
+      // Each has small tastes of its own, and the files are not there before the first has made them.
+      await runPeer(host, peer, scaled);
+      figures.push(...(await peerFigures(host, peer, { of, runs, scaled })));
+    }
+  };
+
+  const stack = await stackSections(host);
+  await measurePeers('stack', settings.peer_runs, false);
+  const daemon = await DaemonOnHost.install(host);
+  await daemon.agent.writeManifest(stack);
+  await mustConverge(daemon.agent);
+  progress('stack: holdfast');
+  figures.push(...(await coldFigures(daemon, { of: 'stack', runs: settings.cold_runs, promised: true })));
+  const warm = await startedAndWarm(daemon, settings, progress);
+  figures.push(...warmFigures('stack', warm, true));
+  progress('stack: memory of the idle daemon');
+  figures.push(...(await memoryFigures('stack', daemon, settings.idle_s)));
+  await host.mustExec(['systemctl', 'stop', 'holdfast-agent']);
+
+  await measurePeers('stack + 500 files', settings.scaled_peer_runs, true);
+  await daemon.agent.writeManifest(joined(stack, scaleSections()));
+  await mustConverge(daemon.agent);
+  progress('stack + 500 files: holdfast');
+  figures.push(...(await coldFigures(daemon, { of: 'stack + 500 files', runs: settings.cold_runs, promised: false })));
+  const scaled = await startedAndWarm(daemon, settings, progress);
+  figures.push(...warmFigures('stack + 500 files', scaled, false));
+  figures.push(
+    figureOf({
+      name: 'holdfast daemon, what 500 more files add to a warm reconcile',
+      unit: 'ms',
+      samples: [medianOf(scaled.run_ms) - medianOf(warm.run_ms)],
+      below: FLOORS.more_files_ms,
+    }),
+  );
+  return figures;
+}
+
+async function peerFigures(
+  host: DaemonOnHost['host'],
+  peer: Peer,
+  { of, runs, scaled }: { readonly of: string; readonly runs: number; readonly scaled: boolean },
+): Promise<readonly Figure[]> {
+  const { okCodes, env, cwd } = peer;
+  const measured = await measureRuns(host, { argv: peer.argv(scaled), env, cwd, okCodes }, runs);
+  const name = `${of}: ${peer.name}`;
+  return [
+    figureOf({ name: `${name}, wall`, unit: 's', samples: measured.wall_s }),
+    figureOf({ name: `${name}, processes and threads started`, unit: 'count', samples: measured.started }),
+    figureOf({ name: `${name}, peak RSS of the largest process`, unit: 'MB', samples: [measured.peak_rss_mb] }),
+  ];
+}
+
+/** One run may have something to do after another tool has been there; after it nothing may be left. */
+async function mustConverge(agent: AgentOnHost): Promise<void> {
+  await agent.run();
+  const { code, result } = await agent.plan();
+  if (code !== 0) throw new Error(`Holdfast does not find the host converged:\n${differences(result).join('\n')}`);
+}
+
+function medianOf(samples: readonly number[]): number {
+  return figureOf({ name: 'median', unit: 'ms', samples }).median;
+}

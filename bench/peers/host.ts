@@ -1,0 +1,80 @@
+import { type Host, startHost } from '../../test/hosts/host.ts';
+import { ensurePeersImage, peersFolder } from './image.ts';
+
+/** A host with the peers' definitions at /opt/peers, the application's repository at /srv/todo.git, and nothing converged yet. */
+export async function startPeersHost(progress: (line: string) => void): Promise<Host> {
+  const folder = peersFolder();
+  if (folder === undefined) throw new Error('the peers’ definitions are not beside the checkout: ../shared/peers');
+  const host = await startHost({ name: 'todo', image: await ensurePeersImage(progress), network: 'none' });
+  await host.copyIn(folder, '/opt/peers');
+  // git comes with the stack; the repository has to be there before it, as a server elsewhere would be.
+  await host.sh(
+    'chmod -R u+w /opt/peers && apt-get -q -y install --no-install-recommends git && git config --system --add safe.directory /srv/todo.git && bash /opt/peers/prepare.sh',
+    {
+      timeout_ms: 120_000,
+    },
+  );
+  await host.sh('install -D /opt/peers/cfengine/todo.cf /var/lib/cfengine3/inputs/promises.cf');
+  await host.sh('cp -r /opt/peers/cfengine/templates /opt/peers/cfengine/files /var/lib/cfengine3/inputs/');
+  return host;
+}
+
+export interface Peer {
+  readonly name: string;
+  /** The command of a run; `scaled` adds the 500 files. */
+  argv(scaled: boolean): readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Exit codes of a run that went well. */
+  readonly okCodes: readonly number[];
+}
+
+export const peers: readonly Peer[] = [
+  {
+    name: 'ansible',
+    argv: (scaled) => ['ansible-playbook', 'site.yml', ...(scaled ? ['-e', 'scale=true'] : [])],
+    env: { ANSIBLE_PIPELINING: 'true', LANG: 'C.UTF-8' },
+    cwd: '/opt/peers/ansible',
+    okCodes: [0],
+  },
+  {
+    name: 'puppet',
+    argv: (scaled) => ['puppet', 'apply', '--modulepath', 'modules', scaled ? 'site-scale.pp' : 'site.pp'],
+    env: { LANG: 'C.UTF-8' },
+    cwd: '/opt/peers/puppet',
+    okCodes: [0, 2],
+  },
+  {
+    name: 'cfengine',
+    argv: (scaled) => ['cf-agent', '-KI', ...(scaled ? ['-D', 'scale'] : [])],
+    env: { LANG: 'C.UTF-8' },
+    cwd: '/root',
+    okCodes: [0],
+  },
+];
+
+const RUN_TIMEOUT_MS = 600_000;
+
+/** Runs a peer once. Resolves to the wall time in milliseconds and what it printed. */
+export async function runPeer(
+  host: Host,
+  peer: Peer,
+  scaled: boolean,
+): Promise<{ readonly wall_ms: number; readonly stdout: string }> {
+  const begun = performance.now();
+  const result = await host.exec(peer.argv(scaled), { env: peer.env, cwd: peer.cwd, timeout_ms: RUN_TIMEOUT_MS });
+  const wall_ms = performance.now() - begun;
+  if (!peer.okCodes.includes(result.code)) {
+    throw new Error(
+      `${peer.name} ended with ${result.code}\n${result.stdout.slice(-4000)}${result.stderr.slice(-4000)}`,
+    );
+  }
+  return { wall_ms, stdout: result.stdout };
+}
+
+/** The peers' own check that the stack is up and as declared. Rejects with what is not; `except` names checks that do not apply. */
+export async function verifyStack(host: Host, except: readonly string[] = []): Promise<void> {
+  const lines = (await host.sh('bash /opt/peers/verify.sh')).trim().split('\n');
+  const bad = lines.filter((line) => !line.startsWith('ok ') && !except.includes(line.replace(/^FAIL /, '')));
+  if (bad.length > 0) throw new Error(`the stack is not as declared:\n${bad.join('\n')}`);
+}
