@@ -85,4 +85,3 @@ export const ownership = v.strictObject({
   owner: v.pipe(databaseName, v.description('The role that shall own them')),
   on: v.pipe(selector, v.description('What it shall own')),
 });
-export type OwnershipSpec = v.InferOutput<typeof ownership>;

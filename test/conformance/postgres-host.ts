@@ -76,6 +76,8 @@ export const DATABASE_HOST = {
       default_privileges: [{ owner: 'todo', schema: 'app', on: 'tables', to: 'datadog', privileges: 'select' }],
     },
     'We.ird-"DB': { connection_limit: 3 },
+    // No host has this locale before somebody asks for it.
+    german: { locale: 'de_DE.UTF-8' },
   },
 };
 

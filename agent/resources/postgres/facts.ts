@@ -81,7 +81,6 @@ const relationFact = v.object({
   /** A sequence of a column changes its owner with the table. */
   linked: v.boolean(),
 });
-export type RelationFact = v.InferOutput<typeof relationFact>;
 
 const functionFact = v.object({
   /** As the manifest names it; null where it was found by its schema. */
@@ -91,10 +90,8 @@ const functionFact = v.object({
   owner: v.string(),
   acl: texts,
 });
-export type FunctionFact = v.InferOutput<typeof functionFact>;
 
 const schemaFact = v.object({ name: v.string(), owner: v.string(), acl: texts });
-export type SchemaFact = v.InferOutput<typeof schemaFact>;
 
 export const contentFacts = v.object({
   extensions: v.array(

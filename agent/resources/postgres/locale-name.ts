@@ -19,8 +19,12 @@ export function normalEncoding(encoding: string): string {
   return name === 'UNICODE' ? 'UTF8' : name;
 }
 
-/** The line of `/etc/locale.gen` for a locale; its codeset where it names one. */
-export function localeGenLine(locale: string): string {
-  const codeset = locale.split('.')[1]?.split('@')[0] ?? 'ISO-8859-1';
-  return `${locale} ${normalEncoding(codeset) === 'UTF8' ? 'UTF-8' : codeset}`;
+/** What a locale is made from: `de_DE.UTF-8@x` from `de_DE@x` and the codeset UTF-8. */
+export function localeSource(locale: string): { readonly source: string; readonly codeset: string } {
+  const [, language = locale, codeset = 'ISO-8859-1', modifier = ''] =
+    /^([^.@]+)(?:\.([^@]+))?(@.+)?$/.exec(locale) ?? [];
+  return {
+    source: `${language}${modifier}`,
+    codeset: normalEncoding(codeset) === 'UTF8' ? 'UTF-8' : codeset,
+  };
 }
