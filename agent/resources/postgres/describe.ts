@@ -5,7 +5,7 @@ import type { Change } from './state.ts';
 export function describe(change: Change): Described {
   switch (change.type) {
     case 'refused':
-      return { summary: `cannot ${change.summary}: ${change.message}`, hazard: 'none' };
+      return { summary: `${change.stalled ? 'cannot ' : ''}${change.summary}: ${change.message}`, hazard: 'none' };
     case 'createCluster':
       return { summary: `create cluster ${change.version}/${change.name}`, hazard: 'none' };
     case 'settings':

@@ -121,7 +121,7 @@ function brokenConfig(server: ServerFacts): readonly Change[] {
   if (first === undefined) return [];
   const where = `${first.path ?? 'postgresql.conf'}:${first.line ?? '?'}`;
   const message = `${where}: ${first.name ?? ''}: ${first.error}. The server takes no change of its settings, and would not start again, until this line is mended`;
-  return [{ type: 'refused', summary: `read ${where}`, message, stalled: false }];
+  return [{ type: 'refused', summary: `mend ${where} by hand`, message, stalled: false }];
 }
 
 function diffInside(spec: Spec, cluster: Cluster, server: ServerFacts): readonly Change[] {
@@ -141,7 +141,7 @@ function diffInside(spec: Spec, cluster: Cluster, server: ServerFacts): readonly
   ];
   if (!server.recovery || changes.length === 0) return changes;
   const message = `${cluster.version}/${cluster.name} is a standby (in recovery) and takes no change: roles and databases come from its primary`;
-  return [{ type: 'refused', summary: `change ${changes.length} things on the primary`, message, stalled: false }];
+  return [{ type: 'refused', summary: `make ${changes.length} changes on the primary`, message, stalled: false }];
 }
 
 /** A new database, and objects that a declaration for all objects of a schema meets, are seen only when they are there. */

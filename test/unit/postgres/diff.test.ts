@@ -182,7 +182,7 @@ const cases: readonly [name: string, declared: unknown, is: State, said: readonl
     'a standby is changed on its primary',
     { roles: { new: {} } },
     state({ recovery: true }),
-    [/cannot change 1 things on the primary: 15\/main is a standby/],
+    [/^make 1 changes on the primary: 15\/main is a standby/],
   ],
   [
     'a server that is down is started first',
@@ -200,7 +200,13 @@ const cases: readonly [name: string, declared: unknown, is: State, said: readonl
     'without a server all is planned',
     { settings: { work_mem: '8MB' }, hba: [], roles: { a: {} }, databases: { b: {} } },
     { found: 'none', why: 'none' },
-    [/^cannot wait/, /^set work_mem/, /^write .*pg_hba.conf/, 'create role a', 'create database b (UTF8)'],
+    [
+      /^wait for PostgreSQL to be installed: none/,
+      /^set work_mem/,
+      /^write .*pg_hba.conf/,
+      'create role a',
+      'create database b (UTF8)',
+    ],
   ],
   ['several clusters need a word', {}, { found: 'unclear', why: 'which?' }, ['cannot find the cluster: which?']],
 ];
