@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Output } from '../commands/port.ts';
 import { CommandFailed, runCommand } from '../commands/run.ts';
-import type { FileWriter } from '../files/port.ts';
+import type { FileReader, FileWriter } from '../files/port.ts';
+import { lookUpDirectly } from './direct.ts';
 import type { GitSource, GitWriter, Lookup } from './port.ts';
 
 const LOOKUP_BOUND_MS = 20_000;
+const DIRECT_BOUND_MS = 5_000;
 const TRANSFER_BOUND_MS = 600_000;
 /** How long a look may wait for a fresh answer while it has an older one. */
 const PATIENCE_MS = 1_000;
@@ -42,7 +44,7 @@ export function linuxGit({ files }: { readonly files: FileWriter }): GitWriter {
   }
 
   function ask(key: string, source: GitSource): Promise<Lookup> {
-    const asking = lookUp(source).finally(() => running.delete(key));
+    const asking = lookUp(source, files).finally(() => running.delete(key));
     running.set(key, asking);
     return asking.then((lookup) => {
       if (answers.size >= MAX_REMEMBERED) answers.clear();
@@ -105,7 +107,9 @@ export function linuxGit({ files }: { readonly files: FileWriter }): GitWriter {
   return { remoteCommit, fetch, checkOut };
 }
 
-async function lookUp(source: GitSource): Promise<Lookup> {
+async function lookUp(source: GitSource, files: FileReader): Promise<Lookup> {
+  const direct = await lookUpDirectly(source, files, DIRECT_BOUND_MS).catch(() => undefined);
+  if (direct !== undefined) return direct;
   try {
     const patterns = [source.ref, `${source.ref}^{}`];
     const output = await git(['ls-remote', ...uploadPack(source), ALIAS, ...patterns], source, LOOKUP_BOUND_MS);

@@ -10,7 +10,7 @@ export type Lookup = { readonly commit: string } | { readonly error: string };
 
 export interface GitReader {
   /**
-   * The commit that the ref has now: one `git ls-remote`, remembered for `maxAge_ms` in this process. When the answer is
+   * The commit that the ref has now, by `git ls-remote` or what amounts to it, remembered for `maxAge_ms` in this process. When the answer is
    * old and the remote is slow, the old answer is given and the new one is there at the next call. `error` says why
    * there is no answer; it never rejects for a remote that is away.
    */
