@@ -67,6 +67,15 @@ const python = v.strictObject({
     ),
     [],
   ),
+  system_packages: v.optional(
+    v.pipe(
+      v.boolean('expected true or false'),
+      v.description(
+        'Lets the application use Python packages of the distribution, such as python3-django. Default: false.',
+      ),
+    ),
+    false,
+  ),
   require_hashes: v.optional(
     v.pipe(v.boolean(), v.description('Refuses a requirement without a hash. Default: false.')),
     false,

@@ -94,7 +94,7 @@ async function buildVenv(spec: Spec, layout: Layout, release: string, missing: M
     const own = { user: layout.user, cwd: source, env };
     await build(host, 'the virtualenv could not be made', {
       ...own,
-      argv: [python.interpreter, '-m', 'venv', root],
+      argv: [python.interpreter, '-m', 'venv', ...(python.system_packages ? ['--system-site-packages'] : []), root],
       timeout_ms: VENV_BOUND_MS,
     });
     const pip = [join(root, 'bin', 'python'), '-m', 'pip', 'install', '--quiet', '--no-cache-dir'] as const;

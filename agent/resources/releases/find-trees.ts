@@ -119,7 +119,9 @@ async function venvName(spec: Spec, layout: Layout, release: string, host: HostR
     texts.push(`${path}\n${text ?? 'missing'}`);
     pending.push(...includedFiles(path, text ?? ''));
   }
-  return shortHash(JSON.stringify([interpreter, texts, python.packages, python.require_hashes]));
+  // An option that came later: only where it is set does it change the name of a virtualenv.
+  const options = python.system_packages ? ['system_packages'] : [];
+  return shortHash(JSON.stringify([interpreter, texts, python.packages, python.require_hashes, ...options]));
 }
 
 /** `-r other.txt` and `-c constraints.txt`, relative to the file that names them. */
