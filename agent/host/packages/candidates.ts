@@ -10,6 +10,8 @@ const POLICY_TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 const MAX_CACHE_BYTES = 4 * 1024 * 1024;
 
+type AptCache = 'read only' | 'may write';
+
 interface Known {
   /** SHA-256 of the fingerprint under which the answers hold. */
   readonly key: string;
@@ -32,16 +34,17 @@ export class Candidates {
   /** `aptCache: 'may write'` lets apt renew its own cache files, which a look must not do. */
   async of(
     names: readonly string[],
-    { aptCache = 'read only' }: { readonly aptCache?: 'read only' | 'may write' } = {},
+    { aptCache = 'read only' }: { readonly aptCache?: AptCache } = {},
   ): Promise<ReadonlyMap<string, Candidate | undefined>> {
     if (names.length === 0) return new Map();
-    const { text, aptCacheIsFresh } = await fingerprint(this.#files);
-    const key = createHash('sha256').update(text).digest('hex');
+    const key = createHash('sha256')
+      .update(await fingerprint(this.#files))
+      .digest('hex');
     if (this.#known?.key !== key) this.#known = (await this.#load(key)) ?? { key, answers: new Map() };
     const { answers } = this.#known;
     const missing = names.filter((name) => !answers.has(name));
     if (missing.length > 0) {
-      const found = await this.#ask(missing, aptCacheIsFresh || aptCache === 'may write');
+      const found = await this.#ask(missing, aptCache);
       for (const name of missing) answers.set(name, found.get(name));
     }
     return new Map(names.map((name) => [name, answers.get(name)]));
@@ -53,14 +56,24 @@ export class Candidates {
     await this.#files.write(this.#path, content, { uid: 0, gid: 0, mode: 0o644 });
   }
 
-  async #ask(names: readonly string[], useAptCache: boolean): Promise<ReadonlyMap<string, Candidate>> {
-    const inMemory = ['-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache='];
-    const { stdout } = await this.#probe({
-      argv: ['apt-cache', ...(useAptCache ? [] : inMemory), 'policy', '--', ...names],
-      timeout_ms: POLICY_TIMEOUT_MS,
-      maxOutput_bytes: MAX_OUTPUT_BYTES,
-    });
-    return parsePolicy(stdout);
+  async #ask(names: readonly string[], aptCache: AptCache): Promise<ReadonlyMap<string, Candidate>> {
+    const ask = async (options: readonly string[], user: string | undefined) => {
+      const { stdout } = await this.#probe({
+        argv: ['apt-cache', ...options, 'policy', '--', ...names],
+        timeout_ms: POLICY_TIMEOUT_MS,
+        maxOutput_bytes: MAX_OUTPUT_BYTES,
+        ...(user === undefined ? {} : { user }),
+      });
+      return parsePolicy(stdout);
+    };
+    if (aptCache === 'may write') return ask([], undefined);
+    try {
+      // apt's own user reads apt's cache where it is valid, and cannot write it where it is not.
+      return await ask([], '_apt');
+    } catch {
+      // A source that only root can read: then in memory, without the cache.
+      return ask(['-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache='], undefined);
+    }
   }
 
   /** `undefined` for a file that is not there, not ours, damaged, or of another time. */
