@@ -19,7 +19,7 @@ const hostSchema = v.object({
 const statusSchema = v.object({
   whyDifferent: v.optional(v.string()),
   issues: v.array(v.object({ text: v.string() })),
-  served: v.optional(v.object({ revision: v.string() })),
+  served: v.optional(v.object({ revision: v.string(), sequence: v.number() })),
   secrets: v.optional(v.object({ problem: v.string() })),
   hosts: v.array(hostSchema),
 });

@@ -32,7 +32,7 @@ export class TodoPage {
     const page = await context.newPage();
     page.setDefaultTimeout(ACTION_TIMEOUT_MS);
     await page.goto(url);
-    await page.locator('main[aria-busy="false"]').waitFor();
+    await page.locator('main:not([aria-busy])').waitFor();
     return new TodoPage(page);
   }
 
@@ -54,7 +54,7 @@ export class TodoPage {
 
   async reload(): Promise<void> {
     await this.page.reload();
-    await this.page.locator('main[aria-busy="false"]').waitFor();
+    await this.page.locator('main:not([aria-busy])').waitFor();
   }
 
   /** `title`, or `title (done)` for a completed one. */
