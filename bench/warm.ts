@@ -8,8 +8,6 @@ const SCRIPT = join(import.meta.dirname, 'on-host/reconciles.ts');
 const ON_HOST = '/var/tmp/reconciles.ts';
 const SOCKET = '/run/holdfast/agent.sock';
 const SAMPLE_MS = 5_000;
-/** A run by the schedule or by a watch begins the wait anew. */
-const IDLE_BOUND_FACTOR = 5;
 
 export interface WarmRuns {
   /** What the daemon says that the reconcile took. */
@@ -40,27 +38,20 @@ export interface IdleMemory {
   readonly anonymous_mb: readonly number[];
 }
 
-/** Waits until the daemon has done nothing for `idle_s`. Resolves to samples of its memory over the second half of that time. */
+/**
+ * Leaves the daemon alone for `idle_s`: nobody asks it anything, it only looks by its own schedule. Resolves to samples
+ * of its memory over the second half of that time.
+ */
 export async function idleMemory(daemon: DaemonOnHost, idle_s: number): Promise<IdleMemory> {
-  const deadline = Date.now() + idle_s * 1000 * IDLE_BOUND_FACTOR;
-  let samples: { resident_kib: number; anonymous_kib: number }[] = [];
-  for (;;) {
-    const idle_ms = Date.now() - (await lastRunEnded_ms(daemon));
-    if (idle_ms < (idle_s * 1000) / 2) samples = [];
-    else samples.push(await daemon.memory());
-    if (idle_ms >= idle_s * 1000) break;
-    if (Date.now() > deadline) throw new Error(`the daemon was never idle for ${idle_s} s`);
-    await delay(Math.min(SAMPLE_MS, idle_s * 100));
+  const begun = performance.now();
+  const samples: { resident_kib: number; anonymous_kib: number }[] = [];
+  for (let alone_ms = 0; alone_ms < idle_s * 1000; alone_ms = performance.now() - begun) {
+    await delay(Math.min(SAMPLE_MS, (idle_s * 1000) / 4));
+    // From /proc, which the daemon does not notice.
+    if (alone_ms >= (idle_s * 1000) / 2) samples.push(await daemon.memory());
   }
   return {
     resident_mb: samples.map(({ resident_kib }) => resident_kib / 1024),
     anonymous_mb: samples.map(({ anonymous_kib }) => anonymous_kib / 1024),
   };
-}
-
-/** By the journal of runs that the daemon keeps of itself; reading it costs the daemon one small answer. */
-async function lastRunEnded_ms(daemon: DaemonOnHost): Promise<number> {
-  const { run } = await daemon.status();
-  if (run.current !== undefined || run.last === undefined) return Date.now();
-  return run.last.started_ms + run.last.duration_ms;
 }

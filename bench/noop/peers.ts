@@ -4,18 +4,12 @@ import { type AgentOnHost, differences } from '../../test/conformance/agent-on-h
 import { type Figure, figureOf } from '../figure.ts';
 import { measureRuns } from '../measured-run.ts';
 import { joined, scaleSections, stackSections } from '../peers/holdfast.ts';
-import { type Peer, peers, runPeer, startPeersHost, verifyStack } from '../peers/host.ts';
+import { type Peer, peers, runPeer, startConvergedHost } from '../peers/host.ts';
 import type { Progress, Settings } from '../settings.ts';
 import { coldFigures, FLOORS, memoryFigures, startedAndWarm, warmFigures } from './holdfast.ts';
 
 export async function peersFigures(settings: Settings, progress: Progress): Promise<readonly Figure[]> {
-  await using host = await startPeersHost(progress);
-  const [ansible] = peers;
-  if (ansible === undefined) throw new Error('there is no peer');
-  progress('converging with Ansible');
-  await runPeer(host, ansible, false);
-  await verifyStack(host);
-
+  await using host = await startConvergedHost(progress);
   const figures: Figure[] = [];
   const measurePeers = async (of: string, runs: number, scaled: boolean): Promise<void> => {
     if (runs === 0) return;

@@ -1,8 +1,11 @@
+import { imageExists, removeImages } from '../../test/hosts/docker.ts';
 import { type Host, startHost } from '../../test/hosts/host.ts';
-import { ensurePeersImage, peersFolder } from './image.ts';
+import { withLock } from '../../test/hosts/lock.ts';
+import type { Progress } from '../settings.ts';
+import { ensurePeersImage, hashOfPeers, peersFolder } from './image.ts';
 
 /** A host with the peers' definitions at /opt/peers, the application's repository at /srv/todo.git, and nothing converged yet. */
-export async function startPeersHost(progress: (line: string) => void): Promise<Host> {
+export async function startPeersHost(progress: Progress): Promise<Host> {
   const folder = peersFolder();
   if (folder === undefined) throw new Error('the peers’ definitions are not beside the checkout: ../shared/peers');
   const host = await startHost({ name: 'todo', image: await ensurePeersImage(progress), network: 'none' });
@@ -17,6 +20,27 @@ export async function startPeersHost(progress: (line: string) => void): Promise<
   await host.sh('install -D /opt/peers/cfengine/todo.cf /var/lib/cfengine3/inputs/promises.cf');
   await host.sh('cp -r /opt/peers/cfengine/templates /opt/peers/cfengine/files /var/lib/cfengine3/inputs/');
   return host;
+}
+
+/**
+ * A host that Ansible has converged, and that was found right by the peers' own check. Made once for each state of
+ * their definitions and kept as an image, since Ansible takes a while.
+ */
+export async function startConvergedHost(progress: Progress): Promise<Host> {
+  const blank = await ensurePeersImage(progress);
+  const tag = `holdfast-peers-converged:${hashOfPeers(blank)}`;
+  await withLock('holdfast-peers-converged', RUN_TIMEOUT_MS, async () => {
+    if (await imageExists(tag)) return;
+    const [ansible] = peers;
+    if (ansible === undefined) throw new Error('there is no peer');
+    await using host = await startPeersHost(progress);
+    progress('converging with Ansible');
+    await runPeer(host, ansible, false);
+    await verifyStack(host);
+    await host.bake(tag);
+    await removeImages('holdfast-peers-converged:*', [tag]);
+  });
+  return startHost({ name: 'todo', image: tag, network: 'none' });
 }
 
 export interface Peer {
@@ -53,7 +77,7 @@ export const peers: readonly Peer[] = [
   },
 ];
 
-const RUN_TIMEOUT_MS = 600_000;
+const RUN_TIMEOUT_MS = 1_800_000;
 
 /** Runs a peer once. Resolves to the wall time in milliseconds and what it printed. */
 export async function runPeer(

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureImage } from '../../test/hosts/build-image.ts';
-import { docker, imageExists, tryDocker } from '../../test/hosts/docker.ts';
+import { docker, imageExists, removeImages, tryDocker } from '../../test/hosts/docker.ts';
 import { IMAGE_CHANGES } from '../../test/hosts/image/base.ts';
+import type { Progress } from '../settings.ts';
 
 /** The same stack written for the peers; it lies beside the checkout, and without it there is nothing to compare with. */
 const PEERS_FOLDER = join(import.meta.dirname, '../../../shared/peers');
@@ -15,7 +16,7 @@ export function peersFolder(): string | undefined {
 }
 
 /** A host image with the three peers installed and the stack's packages in its cache; built once per base image. */
-export async function ensurePeersImage(progress: (line: string) => void): Promise<string> {
+export async function ensurePeersImage(progress: Progress): Promise<string> {
   const base = await ensureImage('bookworm', progress);
   const hash = createHash('sha256').update(PACKAGES.join(' ')).digest('hex').slice(0, 8);
   const tag = `holdfast-peers:${base.split(':').at(-1)}-${hash}`;
@@ -30,8 +31,20 @@ export async function ensurePeersImage(progress: (line: string) => void): Promis
     await apt('update');
     await apt('install', '--no-install-recommends', ...PACKAGES);
     await docker(['commit', ...IMAGE_CHANGES, container, tag], { timeout_ms: INSTALL_TIMEOUT_MS });
+    await removeImages('holdfast-peers:*', [tag]);
   } finally {
     await tryDocker(['rm', '--force', container]);
   }
   return tag;
+}
+
+/** Changes with the definitions of the peers and with the image that they run on. */
+export function hashOfPeers(image: string): string {
+  const hash = createHash('sha256').update(image);
+  const folder = peersFolder();
+  for (const path of folder === undefined ? [] : globSync('**/*', { cwd: folder }).toSorted()) {
+    const full = join(PEERS_FOLDER, path);
+    if (statSync(full).isFile()) hash.update(`${path}\0`).update(readFileSync(full));
+  }
+  return hash.digest('hex').slice(0, 12);
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ansibleWouldChange } from '../../bench/peers/ansible-check.ts';
 import { joined, scaleSections, stackSections } from '../../bench/peers/holdfast.ts';
-import { peers, runPeer, startPeersHost, verifyStack } from '../../bench/peers/host.ts';
+import { peers, runPeer, startConvergedHost, verifyStack } from '../../bench/peers/host.ts';
 import { peersFolder } from '../../bench/peers/image.ts';
 import { AgentOnHost, differences } from '../conformance/agent-on-host.ts';
 
@@ -12,7 +12,7 @@ const skip = peersFolder() === undefined && 'the peers’ definitions are not be
 const PEERS_ALONE = new Set(['checkout', 'virtualenv', 'pip requirements']);
 
 void test('what Ansible has converged is converged to Holdfast, and the other way round', { skip }, async (t) => {
-  await using host = await startPeersHost((line) => t.diagnostic(line));
+  await using host = await startConvergedHost((line) => t.diagnostic(line));
   const [ansible] = peers;
   assert.ok(ansible?.name === 'ansible');
   await runPeer(host, ansible, false);
