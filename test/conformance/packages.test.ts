@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { diffSnapshots } from '../hosts/diff-snapshots.ts';
 import { type Host, startHost } from '../hosts/host.ts';
 import { AgentOnHost, differences, resourceOf, type Sections } from './agent-on-host.ts';
 import { debPath, INSTALL_GPG, makeKey, publish, repositoryUri, type TestPackage } from './apt-repository.ts';
@@ -86,7 +87,9 @@ interface Breakage {
 
 async function heals({ by, summary, resource = PACKAGES }: Breakage): Promise<void> {
   await host.sh(by);
+  const before_ = await host.snapshot();
   const { code, result } = await agent.plan();
+  assert.deepEqual(diffSnapshots(before_, await host.snapshot()), [], 'the dry run changed the host');
   assert.equal(code, 2, differences(result).join('\n'));
   const { changes, cause } = resourceOf(result, resource);
   assert.equal(cause, 'corrective');
@@ -190,8 +193,11 @@ describe('packages from a repository of their own', () => {
 
   test('lists that cannot be fetched are no error while nothing needs them', async () => {
     const old = 'touch -d "2 days ago" /var/lib/apt/lists /var/lib/apt/periodic/update*stamp';
-    await heals({ by: `mv /srv/apt/main /srv/apt/away; ${old}`, summary: /^fetch the package lists/ });
-    await host.sh('mv /srv/apt/away /srv/apt/main');
+    try {
+      await heals({ by: `mv /srv/apt/main /srv/apt/away; ${old}`, summary: /^fetch the package lists/ });
+    } finally {
+      await host.sh('mv /srv/apt/away /srv/apt/main; apt-get update -qq');
+    }
   });
 
   test('another holder of the lock is waited for', async () => {
