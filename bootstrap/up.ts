@@ -68,33 +68,42 @@ async function mustBeFree({ set }: LocalSettings): Promise<void> {
   );
 }
 
-function farewell({ siteUrl, set }: LocalSettings, repositories: Repositories, hosts: string): string {
-  const exec = `npm run hosts -- exec`;
+function farewell({ siteUrl, set, stateFolder }: LocalSettings, repositories: Repositories, hosts: string): string {
   const edit =
     repositories.editing === 'here'
-      ? `  vim desired-state/roles/web.yaml
-  git commit -am 'web: …' && git push holdfast HEAD:main`
-      : `  git clone ${repositories.desiredState} my-desired-state && cd my-desired-state
-  vim desired-state/roles/web.yaml
-  git commit -am 'web: …' && git push`;
-  const project = set.project === 'holdfast' ? '' : `HOLDFAST_PROJECT=${set.project} `;
-  const note = repositories.unpushed
-    ? '\nThis clone has commits that the hosts do not run yet: git push holdfast HEAD:main\n'
-    : '';
-  return `
-TodoMVC runs at ${siteUrl} (its certificate is self-signed)
-
-${hosts}${note}
-Change something and push it; the hosts follow within seconds:
-${edit}
-
-See how they are:
-  npm run status                                     both hosts, as the controller sees them
-  ${project}${exec} web holdfast-agent status       one host, in detail
-  ${project}${exec} web bash                        a shell on it; break something, and see it heal
-
-Remove all of it: npm run down
-`;
+      ? ['vim desired-state/roles/web.yaml', "git commit -am 'web: …' && git push holdfast HEAD:main"]
+      : [
+          `git clone ${repositories.desiredState} my-desired-state && cd my-desired-state`,
+          'vim desired-state/roles/web.yaml',
+          "git commit -am 'web: …' && git push",
+        ];
+  const isUsual = set.project === 'holdfast';
+  const environment = `HOLDFAST_PROJECT=${set.project} HOLDFAST_SUBNET=${set.subnet} HOLDFAST_STATE=${stateFolder}`;
+  const look = [
+    ['npm run status', 'both hosts, as the controller sees them'],
+    ['npm run hosts -- exec web holdfast-agent status', 'one host, in detail'],
+    ['npm run hosts -- exec web bash', 'a shell on it: break something, and see it heal'],
+  ].map(([command = '', about]) => `${command.padEnd(50)}${about}`);
+  const lines = [
+    '',
+    `TodoMVC runs at ${siteUrl} (its certificate is self-signed)`,
+    '',
+    hosts.trimEnd(),
+    '',
+    ...(repositories.unpushed
+      ? ['This clone has commits that the hosts do not run yet: git push holdfast HEAD:main', '']
+      : []),
+    'Change something and push it; the hosts follow within seconds:',
+    ...edit.map((line) => `  ${line}`),
+    '',
+    'See how they are:',
+    ...look.map((line) => `  ${line}`),
+    '',
+    'Remove all of it: npm run down',
+    ...(isUsual ? [] : ['', `Every command for this set needs its environment: export ${environment}`]),
+    '',
+  ];
+  return lines.join('\n');
 }
 
 const progress = createProgress(process.stderr);
