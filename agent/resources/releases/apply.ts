@@ -8,6 +8,7 @@ import { type Change, diff } from './diff.ts';
 import { layoutOf, releaseName, type Spec } from './layout.ts';
 import type { LayoutProblem } from './layout-problems.ts';
 import { observe } from './observe.ts';
+import { endOrphanedBuilds } from './orphans.ts';
 import { pointLinks, removeSlot, runSlot } from './slots.ts';
 
 export async function apply(change: Change, host: Host): Promise<void> {
@@ -62,6 +63,7 @@ async function setUpLayout(spec: Spec, problems: readonly LayoutProblem[], host:
 /** The seal goes first: a tree without one is unfinished, and removed by whoever comes next. */
 async function prune(spec: Spec, trees: readonly string[], host: Host): Promise<void> {
   const layout = layoutOf(spec);
+  await endOrphanedBuilds(layout, host);
   for (const tree of trees) {
     await host.files.removeTree(join(layout.state, 'seals', tree));
     await host.files.removeTree(join(layout.directory, tree));

@@ -19,6 +19,7 @@ import {
 import { changeLedger, withDeployed, withQuarantined } from './ledger.ts';
 import { checkDjango, migrate } from './migrate.ts';
 import { liveColour, sourceKey } from './observe.ts';
+import { endOrphanedBuilds } from './orphans.ts';
 import type { Trees } from './program.ts';
 import { pointLinks, removeSlot, startSlot } from './slots.ts';
 
@@ -27,6 +28,7 @@ export async function deploy(spec: Spec, planned: string | undefined, host: Host
   const commit = planned ?? (await lookUp(spec, host));
   const layout = layoutOf(spec);
   await startDaemon(host);
+  await endOrphanedBuilds(layout, host);
   try {
     const trees = await buildTrees(spec, commit, await treesInUse(spec, host), host);
     await checkDjango(spec, trees, host);

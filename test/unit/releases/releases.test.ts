@@ -6,9 +6,10 @@ import { describe as describeChange } from '../../../agent/resources/releases/de
 import { diff, renderTmpfiles } from '../../../agent/resources/releases/diff.ts';
 import { isPassing } from '../../../agent/resources/releases/failures.ts';
 import { includedFiles } from '../../../agent/resources/releases/find-trees.ts';
-import { fingerprint, generation, generationOf } from '../../../agent/resources/releases/layout.ts';
+import { fingerprint, generation, generationOf, layoutOf } from '../../../agent/resources/releases/layout.ts';
 import { EMPTY_LEDGER, withDeployed, withQuarantined } from '../../../agent/resources/releases/ledger.ts';
 import { liveColour, type SlotState, type State } from '../../../agent/resources/releases/observe.ts';
+import { isOrphanedBuild } from '../../../agent/resources/releases/orphans.ts';
 import { renderSlot } from '../../../agent/resources/releases/program.ts';
 import { releases } from '../../../desired-state/schema/releases.ts';
 import { reveal, Secret } from '../../../desired-state/schema/secret.ts';
@@ -149,6 +150,25 @@ describe('diff of releases', () => {
     const changes = diff(other, { ...converged, wanted: { commit: NEW }, ledger: condemned });
     assert.equal(changes[0]?.kind, 'deploy');
   });
+});
+
+describe('orphaned builds', () => {
+  const layout = layoutOf(spec);
+  const python = '/srv/todo/venvs/x/bin/python';
+  const process = { pid: 5, parentPid: 1, name: 'python', uid: 1, started_ms: 0, state: 'S' };
+  const cases: readonly (readonly [boolean, string, object])[] = [
+    [true, 'pip without a parent', { argv: [python, '-m', 'pip', 'install'] }],
+    [true, 'venv without a parent', { argv: ['/usr/bin/python3', '-m', 'venv', '/srv/todo/venvs/x'] }],
+    [true, 'collectstatic without a parent', { argv: [python, 'manage.py', 'collectstatic'] }],
+    [false, 'pip of a living agent', { argv: [python, '-m', 'pip', 'install'], parentPid: 77 }],
+    [false, 'a migration', { argv: [python, '-'] }],
+    [false, 'gunicorn', { argv: [python, '-m', 'gunicorn'] }],
+    [false, 'pip of another application', { argv: ['/srv/other/venvs/x/bin/python', '-m', 'pip', 'install'] }],
+  ];
+  for (const [orphaned, name, extra] of cases) {
+    it(`${orphaned ? 'are' : 'are not'} ${name}`, () =>
+      assert.equal(isOrphanedBuild({ ...process, argv: [], ...extra }, layout), orphaned));
+  }
 });
 
 describe('the ledger', () => {
