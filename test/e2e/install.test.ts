@@ -110,10 +110,8 @@ test('uninstall and purge leave nothing of the agent', async () => {
 });
 
 function install(...more: readonly string[]): Promise<ProcessResult> {
-  return run(
-    ...['--controller', CONTROLLER, '--host', 'web-1', '--package', `${FOLDER}/agent.deb`],
-    ...['--token-file', `${FOLDER}/token`, ...more],
-  );
+  const usual = ['--controller', CONTROLLER, '--host', 'web-1', '--package', `${FOLDER}/agent.deb`];
+  return run(...usual, '--token-file', `${FOLDER}/token`, ...more);
 }
 
 function run(...args: readonly string[]): Promise<ProcessResult> {
