@@ -70,7 +70,7 @@ async function installCertificates(host: Host): Promise<void> {
 }
 
 function advice(problem: string): string {
-  if (/NO_PUBKEY|EXPKEYSIG|REVKEYSIG|BADSIG|not signed|verified/.test(problem)) {
+  if (/NO_PUBKEY|EXPKEYSIG|REVKEYSIG|BADSIG|Missing key|verify signature|not signed|verified/.test(problem)) {
     return '\nIts key is not the one in the manifest (any more): put the present public key there.';
   }
   if (/Could not resolve|Could not connect|Connection failed|timed out|unreachable/.test(problem)) {
