@@ -16,6 +16,8 @@ export interface MeasuredCommand {
 
 export interface MeasuredRuns {
   readonly wall_s: readonly number[];
+  /** User and system time of the command and what it started and waited for. */
+  readonly cpu_s: readonly number[];
   /** Processes and threads started on the host, the command itself included. */
   readonly started: readonly number[];
   /** Of the largest process. */
@@ -25,6 +27,7 @@ export interface MeasuredRuns {
 interface Printed {
   readonly runs: readonly {
     readonly wall_s: number;
+    readonly cpu_s: number;
     readonly status: number;
     readonly started: number;
     readonly tail: string;
@@ -48,6 +51,7 @@ export async function measureRuns(host: Host, command: MeasuredCommand, times: n
   }
   return {
     wall_s: printed.runs.map(({ wall_s }) => wall_s),
+    cpu_s: printed.runs.map(({ cpu_s }) => cpu_s),
     started: printed.runs.map(({ started }) => started),
     peak_rss_mb: printed.peak_rss_kib / 1024,
   };

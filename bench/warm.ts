@@ -14,6 +14,8 @@ export interface WarmRuns {
   readonly run_ms: readonly number[];
   /** From the request to the answer, as who asked had to wait. */
   readonly answer_ms: readonly number[];
+  /** CPU time of the daemon, the answering included. */
+  readonly cpu_ms: readonly number[];
   /** Processes and threads started on the host meanwhile. */
   readonly started: readonly number[];
 }
@@ -21,14 +23,14 @@ export interface WarmRuns {
 /** Rejects where one of them did not find the host converged. */
 export async function warmRuns({ host }: DaemonOnHost, times: number): Promise<WarmRuns> {
   await host.copyIn(SCRIPT, ON_HOST);
-  const runs: readonly { verdict: string; run_ms: number; answer_ms: number; started: number }[] = JSON.parse(
-    await host.mustExec([HARNESS_NODE, ON_HOST, SOCKET, String(times)], { timeout_ms: 600_000 }),
-  );
+  const runs: readonly { verdict: string; run_ms: number; answer_ms: number; cpu_ms: number; started: number }[] =
+    JSON.parse(await host.mustExec([HARNESS_NODE, ON_HOST, SOCKET, String(times)], { timeout_ms: 600_000 }));
   const bad = runs.find(({ verdict }) => verdict !== 'converged');
   if (bad !== undefined) throw new Error(`a warm reconcile found the host ${bad.verdict}`);
   return {
     run_ms: runs.map(({ run_ms }) => run_ms),
     answer_ms: runs.map(({ answer_ms }) => answer_ms),
+    cpu_ms: runs.map(({ cpu_ms }) => cpu_ms),
     started: runs.map(({ started }) => started),
   };
 }

@@ -31,6 +31,7 @@ export async function coldFigures(
       samples: cold.wall_s,
       ...(promised ? { below: FLOORS.cold_s } : {}),
     }),
+    figureOf({ name: `${of}: holdfast run --once, CPU`, unit: 's', samples: cold.cpu_s }),
     figureOf({
       name: `${of}: holdfast run --once, processes and threads started`,
       unit: 'count',
@@ -57,6 +58,7 @@ export function warmFigures(of: string, warm: WarmRuns, promised: boolean): read
       unit: 'ms',
       samples: warm.answer_ms,
     }),
+    figureOf({ name: `${of}: holdfast daemon, warm reconcile, CPU`, unit: 'ms', samples: warm.cpu_ms }),
     figureOf({
       name: `${of}: holdfast daemon, warm reconcile, processes and threads started`,
       unit: 'count',

@@ -62,6 +62,7 @@ async function peerFigures(
   const name = `${of}: ${peer.name}`;
   return [
     figureOf({ name: `${name}, wall`, unit: 's', samples: measured.wall_s }),
+    figureOf({ name: `${name}, CPU`, unit: 's', samples: measured.cpu_s }),
     figureOf({ name: `${name}, processes and threads started`, unit: 'count', samples: measured.started }),
     figureOf({ name: `${name}, peak RSS of the largest process`, unit: 'MB', samples: [measured.peak_rss_mb] }),
   ];

@@ -40,7 +40,9 @@ export async function stackSections(host: Host): Promise<Sections> {
       [`${venv_dir}/bin/postactivate`]: { ...OWNED, mode: '0640', content: new Secret(rendered('postactivate')) },
     },
     supervisor: { programs: { [app]: { content: rendered('supervisor.conf') } } },
-    nginx: nginxSection(rendered('nginx_site')),
+    nginx: { sites: sites(rendered('nginx_site')) },
+    // As the peers do: of the default site only the link goes.
+    symlinks: { '/etc/nginx/sites-enabled/default': 'absent' },
   };
 }
 
@@ -66,7 +68,7 @@ export async function releaseSections(host: Host): Promise<Sections> {
         environment: environmentOf(rendered('postactivate')),
       },
     },
-    nginx: nginxSection(site),
+    nginx: { sites: { ...sites(site), default: 'absent' } },
   };
 }
 
@@ -121,14 +123,8 @@ async function commonSections(host: Host): Promise<Sections> {
   };
 }
 
-function nginxSection(site: string): unknown {
-  return {
-    sites: {
-      todo: { content: site, certificate: 'todo' },
-      status: { content: rendered('nginx_status') },
-      default: 'absent',
-    },
-  };
+function sites(todo: string): Readonly<Record<string, unknown>> {
+  return { todo: { content: todo, certificate: 'todo' }, status: { content: rendered('nginx_status') } };
 }
 
 /** The 500 files of the scaled variant. */

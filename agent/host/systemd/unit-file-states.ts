@@ -23,11 +23,12 @@ const RACY_MS = 100;
  */
 export class UnitFileStates {
   #folders = '';
+  readonly #linkFolders = new Map<string, LinkFolders>();
   readonly #known = new Map<string, { readonly files: string; readonly state: string }>();
 
   /** `files`: what systemd has read for the unit, whose [Install] section decides as well. */
   async of(bus: SystemdBus, unit: string, files: readonly string[]): Promise<string> {
-    const folders = stampOf(FOLDERS.flatMap(withLinkFolders));
+    const folders = stampOf(FOLDERS.flatMap((folder) => [folder, ...this.#linkFoldersOf(folder)]));
     if (folders.text !== this.#folders) this.#known.clear();
     this.#folders = folders.text;
     const own = stampOf(files);
@@ -38,6 +39,22 @@ export class UnitFileStates {
     if (newest_ms < Date.now() - RACY_MS) this.#known.set(unit, { files: own.text, state });
     return state;
   }
+
+  /** A folder's `multi-user.target.wants` and the like, read again only when it has changed. */
+  #linkFoldersOf(folder: string): readonly string[] {
+    const stat = statSync(folder, { throwIfNoEntry: false });
+    const stamp = `${stat?.ino}:${stat?.ctimeMs}`;
+    const known = this.#linkFolders.get(folder);
+    if (known?.stamp === stamp) return known.paths;
+    const paths = stat === undefined ? [] : linkFoldersIn(folder);
+    if ((stat?.ctimeMs ?? 0) < Date.now() - RACY_MS) this.#linkFolders.set(folder, { stamp, paths });
+    return paths;
+  }
+}
+
+interface LinkFolders {
+  readonly stamp: string;
+  readonly paths: readonly string[];
 }
 
 async function ask(bus: SystemdBus, unit: string): Promise<string> {
@@ -56,14 +73,11 @@ const NO_UNIT_FILE = new Set([
   'org.freedesktop.systemd1.LoadFailed',
 ]);
 
-/** The folder and its `multi-user.target.wants` and the like. A folder that is removed changes the one that held it. */
-function withLinkFolders(folder: string): readonly string[] {
-  return [
-    folder,
-    ...namesIn(folder)
-      .filter((name) => /\.(?:wants|requires|upholds)$/.test(name))
-      .map((name) => join(folder, name)),
-  ];
+/** A folder that is removed changes the one that held it. */
+function linkFoldersIn(folder: string): readonly string[] {
+  return namesIn(folder)
+    .filter((name) => /\.(?:wants|requires|upholds)$/.test(name))
+    .map((name) => join(folder, name));
 }
 
 function namesIn(folder: string): readonly string[] {

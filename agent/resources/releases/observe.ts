@@ -174,7 +174,9 @@ async function healthInGrace(
   live: Colour | undefined,
   host: HostReader,
 ): Promise<Health | undefined> {
-  const last = ledger.history[0];
-  if (live === undefined || last === undefined || host.now() - last.switched_ms > spec.health.grace) return undefined;
+  const [last, before] = ledger.history;
+  // Without a release to go back to, the answer would change nothing.
+  if (live === undefined || last === undefined || before === undefined) return undefined;
+  if (host.now() - last.switched_ms > spec.health.grace) return undefined;
   return probeHealth(spec, live, host);
 }
