@@ -83,11 +83,10 @@ const options = v.pipe(
   v.check((one) => !one.purge || one.ensure === 'absent', 'expected "purge" only with "ensure: absent"'),
 );
 
+const WORDS = 'expected "present", "absent", "latest", a version such as "1.22.*" or a range such as ">= 1.20"';
+
 const word = v.pipe(
-  v.union(
-    [v.picklist(['present', 'absent', 'latest']), versionPattern],
-    'expected "present", "absent", "latest", a version such as "1.22.*" or a range such as ">= 1.20"',
-  ),
+  v.union([v.picklist(['present', 'absent', 'latest'], WORDS), versionPattern], WORDS),
   v.transform((text): v.InferInput<typeof options> => {
     if (text === 'present' || text === 'absent' || text === 'latest') return { ensure: text };
     return { version: text };
@@ -104,7 +103,7 @@ export const packages = defineKind({
   description:
     'Debian packages: present, absent, latest, pinned to a version, held. All are brought about by one call of apt.',
   entry: v.pipe(
-    v.record(packageName, v.union([word, options]), 'expected a map of package names'),
+    v.record(packageName, v.union([word, options], WORDS), 'expected a map of package names'),
     v.transform((declared) => ({ packages: declared })),
   ),
 });
