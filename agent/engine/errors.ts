@@ -20,12 +20,14 @@ const MAX_CAUSES = 5;
 /** The message with those of its causes. For a mistake in our own code also the place, since nobody else can find it. */
 export function errorText(error: unknown): string {
   const parts: string[] = [];
+  // Many an error repeats its cause's message in a sentence of its own.
+  const add = (text: string): unknown => parts.some((part) => part.includes(text)) || parts.push(text);
   for (let at: unknown = error; at !== undefined && parts.length < MAX_CAUSES; ) {
     if (!(at instanceof Error)) {
-      parts.push(inspect(at));
+      add(inspect(at));
       break;
     }
-    parts.push(isMistake(at) ? `${at.name}: ${at.message}${firstFrame(at)}` : at.message || at.name);
+    add(isMistake(at) ? `${at.name}: ${at.message}${firstFrame(at)}` : at.message || at.name);
     at = at.cause;
   }
   const text = parts.join('\ncaused by: ');

@@ -11,5 +11,11 @@ export async function exchangePaths(run: CommandRunner, a: string, b: string): P
   const number = SYSCALL[process.arch];
   if (number === undefined) throw new Error(`cannot swap two paths in one step on the architecture ${process.arch}`);
   const { code, stderr } = await run({ argv: ['/usr/bin/perl', '-e', SCRIPT, '--', number, a, b], okCodes: [0, 1] });
-  if (code !== 0) throw new FileProblem('EEXCHANGE', a, `cannot swap ${a} and ${b}: ${stderr}`);
+  if (code !== 0) throw new FileProblem('EEXCHANGE', a, `cannot swap ${a} and ${b}: ${stderr}${advice(stderr, a)}`);
+}
+
+/** Both lie in one directory: of one device, and yet on two layers. */
+function advice(stderr: string, path: string): string {
+  if (!stderr.includes('cross-device')) return '';
+  return `; on an overlay file system, as of a container, a directory of the image cannot be renamed: make it anew once (cp -a ${path} ${path}.own; rm -r ${path}; mv ${path}.own ${path})`;
 }
