@@ -1,0 +1,57 @@
+import type { Case } from '../case.ts';
+
+export const services: readonly Case[] = [
+  {
+    name: 'a service is stopped and does not start at boot',
+    on: 'web',
+    by: 'systemctl disable --now cron 2>/dev/null',
+    resource: 'services/cron',
+    says: /^start \(it is inactive\/dead\)$/,
+    also: [{ resource: 'services/cron', says: /^enable \(it is disabled\)$/ }],
+    healed: 'systemctl is-active --quiet cron; systemctl is-enabled --quiet cron',
+  },
+  {
+    name: 'a service is masked',
+    on: 'web',
+    by: 'systemctl mask --now cron 2>/dev/null',
+    resource: 'services/cron',
+    says: /^unmask \(it is masked, but declared running\)$/,
+    also: [{ resource: 'services/cron', says: /^(enable|start) \(/ }],
+    healed: 'systemctl is-active --quiet cron; systemctl is-enabled --quiet cron',
+  },
+  {
+    name: 'a drop-in is put there and nobody tells systemd',
+    on: 'web',
+    by: "mkdir -p /etc/systemd/system/cron.service.d; printf '[Service]\\nNice=5\\n' >/etc/systemd/system/cron.service.d/nice.conf",
+    resource: 'services/cron',
+    says: /^daemon-reload \(its unit file or a drop-in changed on disk\)$/,
+    also: [{ resource: 'services/cron', says: /^restart \(it runs since before a change of / }],
+    healed: 'test "$(systemctl show -p NeedDaemonReload --value cron)" = no',
+  },
+  {
+    name: 'a timer that shall never run is unmasked',
+    on: 'web',
+    by: 'systemctl unmask apt-daily.timer 2>/dev/null; systemctl start apt-daily.timer',
+    resource: 'services/apt-daily.timer',
+    says: /^stop \(it is active\/waiting\)$/,
+    also: [{ resource: 'services/apt-daily.timer', says: /^(mask|disable) \(/ }],
+    healed: 'test "$(systemctl is-enabled apt-daily.timer)" = masked',
+  },
+  {
+    name: 'PostgreSQL does not start at boot',
+    on: 'db',
+    by: 'systemctl disable postgresql 2>/dev/null',
+    resource: 'services/postgresql',
+    says: /^enable \(it is disabled\)$/,
+    healed: 'systemctl is-enabled --quiet postgresql',
+  },
+  {
+    name: 'supervisor is masked and stopped on the database host',
+    on: 'db',
+    by: 'systemctl mask --now supervisor 2>/dev/null',
+    resource: 'services/supervisor',
+    says: /^unmask /,
+    also: [{ resource: 'services/supervisor', says: /^(enable|start) \(/ }],
+    healed: 'systemctl is-active --quiet supervisor',
+  },
+];
