@@ -1,5 +1,5 @@
 import { CallTimeout, Connection, ConnectionLost } from './dbus/connection.ts';
-import { type DBusValue, MarshalError, textOrEmpty } from './dbus/marshal.ts';
+import { type DBusValue, textOrEmpty } from './dbus/marshal.ts';
 import type { Call, Message } from './dbus/message.ts';
 
 const PRIVATE_SOCKET = '/run/systemd/private';
@@ -33,26 +33,25 @@ export class SystemdBus {
 
   /** Calls a method that only reads; asked once more on a new connection when the first one breaks. */
   async ask(member: string, signature: string, body: readonly DBusValue[]): Promise<DBusValue[]> {
-    return this.#askTwice(managerCall(member, signature, body));
+    return (await this.#askTwice(managerCall(member, signature, body))).body();
   }
 
   async property(path: string, owner: string, name: string): Promise<DBusValue | undefined> {
-    const [value] = await this.#askTwice(propertiesCall(path, 'Get', 'ss', [owner, name]));
-    return value;
+    const answer = await this.#askTwice(propertiesCall(path, 'Get', 'ss', [owner, name]));
+    return answer.body()[0];
   }
 
-  async properties(path: string, owner: string): Promise<ReadonlyMap<string, DBusValue>> {
-    const [pairs] = await this.#askTwice(propertiesCall(path, 'GetAll', 's', [owner]));
-    if (!Array.isArray(pairs)) throw new MarshalError(`the properties of ${path} are no dictionary`);
-    return new Map(pairs.map((pair) => [textOrEmpty(pair[0]), pair[1]] as const));
+  /** One call for all of them; what is not wanted is not decoded. */
+  async properties(path: string, owner: string, wanted: ReadonlySet<string>): Promise<ReadonlyMap<string, DBusValue>> {
+    return (await this.#askTwice(propertiesCall(path, 'GetAll', 's', [owner]))).entries(wanted);
   }
 
-  async #askTwice(call: Call): Promise<DBusValue[]> {
+  async #askTwice(call: Call): Promise<Message> {
     try {
-      return await (await this.#open()).call(call, CALL_TIMEOUT_MS);
+      return await (await this.#open()).exchange(call, CALL_TIMEOUT_MS);
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
-      return (await this.#open()).call(call, CALL_TIMEOUT_MS);
+      return (await this.#open()).exchange(call, CALL_TIMEOUT_MS);
     }
   }
 

@@ -5,6 +5,11 @@ import type { UnitStatus } from './port.ts';
 import type { UnitFileStates } from './unit-file-states.ts';
 
 const UNIT = 'org.freedesktop.systemd1.Unit';
+const WANTED = new Set(
+  'FragmentPath DropInPaths Id LoadState ActiveState SubState NeedDaemonReload ActiveEnterTimestamp StateChangeTimestamp'.split(
+    ' ',
+  ),
+);
 
 /**
  * Two small exchanges with PID 1: all properties of the unit by one call, because a unit that is not in use is loaded
@@ -13,7 +18,7 @@ const UNIT = 'org.freedesktop.systemd1.Unit';
 export async function readUnit(bus: SystemdBus, states: UnitFileStates, name: string): Promise<UnitStatus> {
   const unit = unitName(name);
   const path = unitPath(unit);
-  const all = await bus.properties(path, UNIT);
+  const all = await bus.properties(path, UNIT, WANTED);
   const text = (property: string): string => textOrEmpty(all.get(property));
   const dropIns = all.get('DropInPaths');
   const files = [text('FragmentPath'), ...(Array.isArray(dropIns) ? dropIns.map(textOrEmpty) : [])].filter(

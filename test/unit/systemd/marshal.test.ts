@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DBusValue, marshal, unmarshal } from '../../../agent/host/systemd/dbus/marshal.ts';
+import { type DBusValue, marshal, unmarshal, unmarshalEntries } from '../../../agent/host/systemd/dbus/marshal.ts';
 
 interface Case {
   readonly name: string;
@@ -70,6 +70,33 @@ for (const { name, signature, values, bytes, read } of cases) {
 
 test('big-endian bytes are read too', () => {
   assert.deepEqual(unmarshal('us', Buffer.from('00000001000000026f6b00', 'hex'), 'big'), [1, 'ok']);
+});
+
+test('of a dictionary only the wanted entries are read, whatever lies between them', () => {
+  const entries: readonly [string, string, DBusValue][] = [
+    ['Skipped', 'a(sasbttuii)', [['p', ['a', 'b'], true, 1, 2, 3, 4, 5]]],
+    ['Names', 'as', ['x.service', 'y.service']],
+    ['Empty', 'a(st)', []],
+    ['Byte', 'y', 1],
+    ['Path', 'o', '/p'],
+    ['Signature', 'g', 'as'],
+    ['Pair', '(so)', ['', '/']],
+    ['Nested', 'v', { signature: 'ay', value: [1, 2, 3] }],
+    ['Flag', 'b', true],
+    ['Time', 't', 1_700_000_000_000_000],
+    ['Id', 's', 'x.service'],
+  ];
+  const values = [entries.map(([key, signature, value]) => [key, { signature, value }])];
+  const bytes = marshal('a{sv}', values);
+  for (const wanted of [['Id'], ['Names', 'Time'], ['Byte', 'Flag', 'Nested'], [], entries.map(([key]) => key)]) {
+    const [all] = unmarshal('a{sv}', bytes);
+    assert.ok(Array.isArray(all));
+    const expected = all.filter((pair) => Array.isArray(pair) && wanted.includes(String(pair[0])));
+    assert.deepEqual([...unmarshalEntries(new Set(wanted), bytes)], expected, wanted.join());
+  }
+  for (let length = 0; length < bytes.length; length += 1) {
+    assert.throws(() => unmarshalEntries(new Set(['Id']), bytes.subarray(0, length)), { name: 'MarshalError' });
+  }
 });
 
 const refused: readonly [string, () => unknown, RegExp][] = [

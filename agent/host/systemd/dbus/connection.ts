@@ -24,7 +24,7 @@ export class CallTimeout extends Error {
 }
 
 interface Pending {
-  resolve(body: DBusValue[]): void;
+  resolve(answer: Message): void;
   reject(error: Error): void;
   readonly timer: NodeJS.Timeout;
 }
@@ -75,7 +75,12 @@ export class Connection {
   }
 
   /** Resolves with the body of the answer; rejects with `DBusError`, `ConnectionLost` or `CallTimeout`. */
-  call(call: Call, timeout_ms: number): Promise<DBusValue[]> {
+  async call(call: Call, timeout_ms: number): Promise<DBusValue[]> {
+    return (await this.exchange(call, timeout_ms)).body();
+  }
+
+  /** The same, with the whole answer. */
+  exchange(call: Call, timeout_ms: number): Promise<Message> {
     if (this.#lost !== undefined) return Promise.reject(new ConnectionLost(this.#lost.message));
     this.#serial += 1;
     const serial = this.#serial;
@@ -120,9 +125,8 @@ export class Connection {
     const pending = message.replySerial === undefined ? undefined : this.#settle(message.replySerial);
     if (pending === undefined) return;
     try {
-      const body = message.body();
-      if (message.type === 'return') return pending.resolve(body);
-      const [text] = body;
+      if (message.type === 'return') return pending.resolve(message);
+      const [text] = message.body();
       pending.reject(new DBusError(message.errorName ?? 'unknown', typeof text === 'string' ? text : ''));
     } catch (error) {
       pending.reject(error instanceof Error ? error : new Error(String(error)));

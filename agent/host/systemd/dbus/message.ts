@@ -1,4 +1,4 @@
-import { type DBusValue, MarshalError, marshal, unmarshal } from './marshal.ts';
+import { type DBusValue, MarshalError, marshal, unmarshal, unmarshalEntries } from './marshal.ts';
 
 /** One D-Bus message: its header fields that we use, and its body. */
 export interface Message {
@@ -12,6 +12,8 @@ export interface Message {
   readonly signature: string;
   /** Decoded on demand, because most signals are thrown away unread. */
   body(): DBusValue[];
+  /** Where the body is one dictionary `a{sv}`: the entries of these keys. */
+  entries(wanted: ReadonlySet<string>): ReadonlyMap<string, DBusValue>;
 }
 
 export type MessageType = 'call' | 'return' | 'error' | 'signal';
@@ -74,6 +76,10 @@ export function decodeMessage(bytes: Buffer): Message {
     ...optional('member', textOf(byCode.get(3))),
     ...optional('errorName', textOf(byCode.get(4))),
     body: () => unmarshal(signature, body, endian),
+    entries(wanted) {
+      if (signature !== 'a{sv}') throw new MarshalError(`expected a dictionary of properties, got "${signature}"`);
+      return unmarshalEntries(wanted, body, endian);
+    },
   };
 }
 
