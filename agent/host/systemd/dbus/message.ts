@@ -11,9 +11,9 @@ export interface Message {
   readonly errorName?: string;
   readonly signature: string;
   /** Decoded on demand, because most signals are thrown away unread. */
-  body(): DBusValue[];
+  readonly body: () => DBusValue[];
   /** Where the body is one dictionary `a{sv}`: the entries of these keys. */
-  entries(wanted: ReadonlySet<string>): ReadonlyMap<string, DBusValue>;
+  readonly entries: (wanted: ReadonlySet<string>) => ReadonlyMap<string, DBusValue>;
 }
 
 export type MessageType = 'call' | 'return' | 'error' | 'signal';
@@ -76,7 +76,7 @@ export function decodeMessage(bytes: Buffer): Message {
     ...optional('member', textOf(byCode.get(3))),
     ...optional('errorName', textOf(byCode.get(4))),
     body: () => unmarshal(signature, body, endian),
-    entries(wanted) {
+    entries: (wanted) => {
       if (signature !== 'a{sv}') throw new MarshalError(`expected a dictionary of properties, got "${signature}"`);
       return unmarshalEntries(wanted, body, endian);
     },
