@@ -72,15 +72,10 @@ test('plan prints a diff without colours into a pipe and ends with 2; run prints
   assert.match((await call('plan')).stdout, /^Nothing to change on web-1/);
 });
 
-test('a run that has nothing to do writes nothing and takes less than 400 ms', async () => {
+test('a run that has nothing to do writes nothing', async () => {
   await agent.run();
   const earlier = await host.snapshot();
-  // The best of five: the tests beside this one slow some of them down.
-  const script = 'TIMEFORMAT=%R; for i in 1 2 3 4 5; do time holdfast-agent run --once; done';
-  const { stdout, stderr } = await host.exec(['bash', '-c', script]);
-  assert.match(stdout, /^(.*1 converged.*\n){5}$/);
-  const best_s = Math.min(...stderr.trim().split('\n').map(Number.parseFloat));
-  assert.ok(best_s < 0.4, stderr);
+  assert.match((await call('run', '--once')).stdout, /^.*1 converged/);
   assert.deepEqual(diffSnapshots(earlier, await host.snapshot()), []);
 });
 

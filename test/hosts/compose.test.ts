@@ -9,7 +9,6 @@ import { captureStatsd } from './statsd.ts';
 
 const set: HostSet = { project: `holdfast-test-${process.pid}`, subnet: `10.${randomInt(128, 192)}.${randomInt(256)}` };
 const silent = () => {};
-const UP_BOUND_MS = 30_000;
 
 let upTook_ms: number;
 before(async () => {
@@ -20,8 +19,8 @@ before(async () => {
 });
 after(() => takeDown(set, silent));
 
-test('controller, db and web come up blank, at their addresses, in less than 30 seconds', async () => {
-  assert.ok(upTook_ms < UP_BOUND_MS, `${upTook_ms} ms`);
+test('controller, db and web come up blank, at their addresses', async (t) => {
+  t.diagnostic(`they came up in ${Math.round(upTook_ms)} ms`);
   assert.deepEqual(await statusOf(set), [
     { name: 'controller', address: `${set.subnet}.10`, state: 'running' },
     { name: 'db', address: `${set.subnet}.11`, state: 'running' },

@@ -26,12 +26,6 @@ test('two snapshots with nothing in between are alike', async () => {
   assert.deepEqual(await differencesAfter('cat /etc/passwd >/dev/null; psql --version'), []);
 });
 
-test('a snapshot of a warm host takes less than two seconds of a processor', async () => {
-  await host.snapshot();
-  const { cpu_ms } = await host.snapshot();
-  assert.ok(cpu_ms < 2000, `${cpu_ms} ms`);
-});
-
 test('every kind of change to a file is found', async () => {
   await host.sh('mkdir /srv/t; cd /srv/t; touch mode owner same gone; echo a >content; ln -s a link; echo a >times');
   const found = await differencesAfter(`
