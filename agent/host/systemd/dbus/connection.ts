@@ -111,7 +111,8 @@ export class Connection {
         const size = messageSize(this.#received);
         if (size === undefined || this.#received.length < size) return;
         const message = decodeMessage(this.#received.subarray(0, size));
-        this.#received = this.#received.subarray(size);
+        // Nothing left is a new buffer, and not the end of one of 64 KiB that would stay alive.
+        this.#received = this.#received.length === size ? Buffer.alloc(0) : this.#received.subarray(size);
         this.#dispatch(message);
       }
     } catch (error) {
