@@ -33,8 +33,6 @@ export interface WalkResult {
   readonly files: Readonly<Record<string, FileEntry>>;
   readonly packages: readonly string[];
   readonly processes: readonly HostProcess[];
-  /** What looking took of a processor: unlike the time it took, the same on a busy machine. */
-  readonly cpu_ms: number;
 }
 
 export interface Snapshot extends WalkResult {
