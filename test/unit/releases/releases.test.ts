@@ -156,7 +156,7 @@ describe('orphaned builds', () => {
   const layout = layoutOf(spec);
   const python = '/srv/todo/venvs/x/bin/python';
   const process = { pid: 5, parentPid: 1, name: 'python', uid: 1, started_ms: 0, state: 'S' };
-  const cases: readonly (readonly [boolean, string, object])[] = [
+  const processes: readonly (readonly [boolean, string, object])[] = [
     [true, 'pip without a parent', { argv: [python, '-m', 'pip', 'install'] }],
     [true, 'venv without a parent', { argv: ['/usr/bin/python3', '-m', 'venv', '/srv/todo/venvs/x'] }],
     [true, 'collectstatic without a parent', { argv: [python, 'manage.py', 'collectstatic'] }],
@@ -165,7 +165,7 @@ describe('orphaned builds', () => {
     [false, 'gunicorn', { argv: [python, '-m', 'gunicorn'] }],
     [false, 'pip of another application', { argv: ['/srv/other/venvs/x/bin/python', '-m', 'pip', 'install'] }],
   ];
-  for (const [orphaned, name, extra] of cases) {
+  for (const [orphaned, name, extra] of processes) {
     it(`${orphaned ? 'are' : 'are not'} ${name}`, () =>
       assert.equal(isOrphanedBuild({ ...process, argv: [], ...extra }, layout), orphaned));
   }
