@@ -17,17 +17,17 @@ const DEFAULT_FOLDER = join(root, 'dist/holdfast-agent');
 const OPTIONAL = ['pg-native', 'unix-dgram', 'cloudflare:sockets'];
 
 /** CommonJS libraries in an ES module ask for Node's modules by `require`. */
-const REQUIRE =
-  "import { createRequire as holdfastRequire } from 'node:module'; const require = holdfastRequire(import.meta.url);";
+const REQUIRE = "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);";
 
 /**
- * An `import` of node:http makes Node read every one of its exports, and one of them (`WebSocket`) loads all of undici:
- * 14 MB and 40 ms that nobody uses. Taken as a built-in module it costs nothing before it is used.
+ * An `import` of one of Node's own modules makes Node read every one of its exports, and some of them load much that
+ * nobody uses: `WebSocket` of node:http all of undici (14 MB, 40 ms), `diff` of node:util and `webcrypto` of node:crypto
+ * what is theirs. Taken as built-in modules they cost nothing before they are used.
  */
-const lazyHttp: Plugin = {
-  name: 'lazy-http',
+const lazyBuiltins: Plugin = {
+  name: 'lazy-builtins',
   setup(on) {
-    on.onResolve({ filter: /^node:https?$/ }, ({ path }) => ({ path, namespace: 'builtin' }));
+    on.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }));
     on.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
     }));
@@ -42,7 +42,7 @@ exec /usr/lib/holdfast/node /usr/lib/holdfast/agent/agent.mjs "$@"
 /** Replaces `folder` in one step as far as a reader can tell. Takes about 100 ms. Rejects with esbuild's errors. */
 export function bundleAgent(folder: string = DEFAULT_FOLDER): Promise<string> {
   return inOneStep(folder, async (fresh) => {
-    await bundle({ name: 'agent', entry: 'agent/main.ts', folder: fresh, plugins: [lazyHttp] });
+    await bundle({ name: 'agent', entry: 'agent/main.ts', folder: fresh, plugins: [lazyBuiltins] });
     await writeFile(join(fresh, 'holdfast-agent'), COMMAND, { mode: 0o755 });
     await copyFile(join(root, 'bootstrap/systemd/notify-exec'), join(fresh, 'notify-exec'));
     await chmod(join(fresh, 'notify-exec'), 0o755);
