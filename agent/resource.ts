@@ -26,8 +26,11 @@ export interface Described {
   readonly hazard: Hazard;
 }
 
-/** An event source that only ever shortens the delay until the next look; correctness never depends on it. */
-export type WatchHint = { readonly path: string } | { readonly everySeconds: number };
+/**
+ * An event source that only ever shortens the delay until the next look; correctness never depends on it. A `path` is
+ * watched itself, whether it is there or not; with `entries`, where it is a folder, so is what lies directly in it.
+ */
+export type WatchHint = { readonly path: string; readonly entries?: true } | { readonly everySeconds: number };
 
 export interface ResourceParts<Spec, State, Change> {
   /** Looks, never touches. Absence is a state and not an error: on a blank host it returns, and does not throw. */

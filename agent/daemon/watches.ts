@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { WatchHint } from '../resource.ts';
 
@@ -19,9 +19,16 @@ const DEBOUNCE_MS = 100;
 const MAX_DELAY_MS = 1_000;
 const MIN_TIMER_S = 1;
 
+/** What is of interest in a folder: some names, or all. */
+interface Interest {
+  readonly names: Set<string>;
+  all: boolean;
+}
+
 interface Folder {
   readonly watcher: FSWatcher;
-  readonly names: Set<string>;
+  readonly inode: number;
+  interest: Interest;
 }
 
 export class Watches {
@@ -51,9 +58,9 @@ export class Watches {
     this.refresh();
   }
 
-  /** Watches folders that have appeared since; called after each run, for a run may have made them. */
+  /** Watches folders that have appeared, or were replaced by others, since; called after each run, for a run may have done that. */
   refresh(): void {
-    const wanted = namesByFolder(this.#hints);
+    const wanted = interestByFolder(this.#hints);
     if (wanted.size > MAX_FOLDERS) {
       this.#options.onProblem(`watching ${MAX_FOLDERS} of ${wanted.size} folders; the schedule looks at the rest`);
     }
@@ -61,7 +68,7 @@ export class Watches {
     for (const [path, folder] of this.#folders) {
       if (!kept.has(path)) this.#forget(path, folder);
     }
-    for (const [path, names] of kept) this.#follow(path, names);
+    for (const [path, interest] of kept) this.#follow(path, interest);
   }
 
   close(): void {
@@ -70,20 +77,23 @@ export class Watches {
     for (const [path, folder] of this.#folders) this.#forget(path, folder);
   }
 
-  #follow(path: string, names: ReadonlySet<string>): void {
+  #follow(path: string, interest: Interest): void {
+    const inode = statSync(path, { throwIfNoEntry: false })?.ino;
     const known = this.#folders.get(path);
-    if (known !== undefined) {
-      known.names.clear();
-      for (const name of names) known.names.add(name);
+    if (known !== undefined && known.inode === inode) {
+      known.interest = interest;
       return;
     }
-    const own = new Set(names);
+    // Of a folder that an ancestor's rename has taken along, inotify tells nothing: the watch has to move to the new one.
+    if (known !== undefined) this.#forget(path, known);
+    if (inode === undefined) return;
     let watcher: FSWatcher;
     try {
       watcher = watch(path, { persistent: false }, (_event, name) => {
-        if (name === null || own.has(name)) this.#noticed();
+        const { names, all } = this.#folders.get(path)?.interest ?? interest;
+        if (all || name === null || names.has(name)) this.#noticed();
         // The folder itself was moved or removed: inotify names it then, and is silent ever after.
-        else if (name === basename(path)) this.#gone(path);
+        if (name === basename(path)) this.#gone(path);
       });
     } catch (error) {
       if (!isAbsent(error))
@@ -91,7 +101,7 @@ export class Watches {
       return;
     }
     watcher.on('error', () => this.#gone(path));
-    this.#folders.set(path, { watcher, names: own });
+    this.#folders.set(path, { watcher, inode, interest });
   }
 
   #gone(path: string): void {
@@ -118,16 +128,28 @@ export class Watches {
   }
 }
 
-function namesByFolder(hints: readonly WatchHint[]): Map<string, Set<string>> {
-  const folders = new Map<string, Set<string>>();
+function interestByFolder(hints: readonly WatchHint[]): Map<string, Interest> {
+  const folders = new Map<string, Interest>();
+  const interestIn = (path: string): Interest => {
+    const known = folders.get(path) ?? { names: new Set(), all: false };
+    folders.set(path, known);
+    return known;
+  };
   for (const hint of hints) {
-    if (!('path' in hint) || hint.path === '/') continue;
-    const folder = dirname(hint.path);
-    const names = folders.get(folder);
-    if (names === undefined) folders.set(folder, new Set([basename(hint.path)]));
-    else names.add(basename(hint.path));
+    if (!('path' in hint)) continue;
+    if (hint.path !== '/') interestIn(dirname(hint.path)).names.add(basename(hint.path));
+    if (hint.entries && isFolder(hint.path)) interestIn(hint.path).all = true;
   }
   return folders;
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch {
+    // A part of the path is no folder, or cannot be looked at: then there is nothing to watch yet.
+    return false;
+  }
 }
 
 function isAbsent(error: unknown): boolean {

@@ -12,5 +12,5 @@ export const directories = defineResource<DirectorySpec, DirectoryState, Directo
   describe,
   apply,
   autoRequires: (spec) => ownershipRequires(spec.name, spec),
-  watch: (spec) => [{ path: spec.name }],
+  watch: (spec) => [spec.purge ? { path: spec.name, entries: true } : { path: spec.name }],
 });

@@ -17,5 +17,5 @@ function autoRequires(spec: NginxSpec): readonly ResourceRef[] {
 /** systemd puts a link for each unit into `/run/systemd/units` when it starts and takes it away when it ends. */
 function watch(): readonly WatchHint[] {
   const folders = ['', '/conf.d', '/sites-available', '/sites-enabled', '/snippets'].map((name) => `${TREE}${name}`);
-  return [...folders, '/run/systemd/units'].map((path) => ({ path }));
+  return [...folders, '/run/systemd/units'].map((path) => ({ path, entries: true as const }));
 }

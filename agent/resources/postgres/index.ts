@@ -19,6 +19,8 @@ function autoRequires(): readonly ResourceRef[] {
 }
 
 function watch(spec: Spec): readonly WatchHint[] {
-  const directories = spec.cluster?.includes('/') === true ? [{ path: `/etc/postgresql/${spec.cluster}` }] : [];
+  const { cluster } = spec;
+  const directories =
+    cluster?.includes('/') === true ? [{ path: `/etc/postgresql/${cluster}`, entries: true as const }] : [];
   return [...directories, { everySeconds: LOOK_EVERY_SECONDS }];
 }

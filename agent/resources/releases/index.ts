@@ -16,9 +16,9 @@ export const releases = defineResource({
   watch: (spec: Spec) => {
     const layout = layoutOf(spec);
     return [
-      { path: layout.directory },
-      { path: layout.runDirectory },
-      { path: CONF_DIRECTORY },
+      { path: layout.directory, entries: true },
+      { path: layout.runDirectory, entries: true },
+      { path: CONF_DIRECTORY, entries: true },
       { everySeconds: spec.poll / 1000 },
     ];
   },

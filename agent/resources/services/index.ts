@@ -18,5 +18,5 @@ function autoRequires(spec: ServiceSpec): readonly ResourceRef[] {
 /** systemd puts a link for each unit into `/run/systemd/units` when it starts and takes it away when it ends. */
 function watch(spec: ServiceSpec): readonly WatchHint[] {
   const paths = ['/run/systemd/units', '/etc/systemd/system', ...spec.restart_when_newer, ...spec.reload_when_newer];
-  return paths.map((path) => ({ path }));
+  return paths.map((path) => ({ path, entries: true as const }));
 }

@@ -13,7 +13,7 @@ export const supervisor = defineResource({
   describe,
   apply,
   autoRequires,
-  watch: () => [{ path: CONF_DIRECTORY }, { path: '/etc/supervisor/supervisord.conf' }],
+  watch: () => [{ path: CONF_DIRECTORY, entries: true }, { path: '/etc/supervisor/supervisord.conf' }],
 });
 
 /** The package, the users, and whatever directories the programs start in or write to. */
