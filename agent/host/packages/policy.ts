@@ -8,7 +8,7 @@ import type { Candidate } from './port.ts';
  *       Candidate: 1.22.1-9
  *       Version table:
  *      *** 1.22.1-9 500
- *             500 http://deb.debian.org/debian bookworm/main amd64 Packages
+ *             500 http://mirror.example.org/debian bookworm/main amd64 Packages
  *
  * A name that apt does not know is not there; a virtual package has the candidate `(none)` and an empty table.
  */

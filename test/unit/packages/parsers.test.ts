@@ -82,9 +82,9 @@ nginx:
   Candidate: 1.22.1-9+deb12u11
   Version table:
      1.22.1-9+deb12u11 500
-        500 http://deb.debian.org/debian-security bookworm-security/main amd64 Packages
+        500 http://mirror.example.org/debian-security bookworm-security/main amd64 Packages
  *** 1.22.1-9+deb12u9 500
-        500 http://deb.debian.org/debian bookworm/main amd64 Packages
+        500 http://mirror.example.org/debian bookworm/main amd64 Packages
         100 /var/lib/dpkg/status
      1.0 -1
         500 http://example.org ./ Packages
