@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { SpecOf } from '../../../desired-state/schema/kinds.ts';
 import type { HostReader } from '../../host/host.ts';
 import type { UnitStatus } from '../../host/systemd/port.ts';
@@ -15,7 +15,8 @@ export interface ServiceState {
 }
 
 export async function observe(spec: ServiceSpec, host: HostReader): Promise<ServiceState> {
-  const unit = await host.systemd.unit(spec.name);
+  const said = await host.systemd.unit(spec.name);
+  const unit = { ...said, needsDaemonReload: said.needsDaemonReload || (await hasUnreadDropIns(said, host)) };
   if (!isRunning(unit)) return { unit, newerThanStart: [], newerThanReload: [] };
   const started_ms = unit.mainPid > 0 ? unit.mainStarted_ms : unit.activeSince_ms;
   // The link of a mask is a file of its own and no change of what should run.
@@ -32,12 +33,26 @@ export function isRunning(unit: UnitStatus): boolean {
   return unit.active === 'active' || unit.active === 'reloading' || unit.active === 'refreshing';
 }
 
+/** systemd does not say of a folder of drop-ins that it was made since its last daemon-reload. */
+async function hasUnreadDropIns(unit: UnitStatus, host: HostReader): Promise<boolean> {
+  if (unit.load !== 'loaded') return false;
+  const folder = dropInFolder(unit);
+  const names = (await host.files.list(folder)) ?? [];
+  return names.some((name) => name.endsWith('.conf') && !unit.files.includes(join(folder, name)));
+}
+
+function dropInFolder(unit: UnitStatus): string {
+  return `/etc/systemd/system/${unit.unit}.d`;
+}
+
 /** Folders of drop-ins count too, and files that are gone: a drop-in that was removed also changed what should run. */
 async function changedUnitFiles(unit: UnitStatus, host: HostReader, since_ms: number): Promise<readonly string[]> {
   const own = unit.files.filter((file) => file.startsWith('/etc/systemd/system/'));
   const gone = await Promise.all(own.map(async (file) => ((await host.files.stat(file)) === undefined ? file : '')));
-  const folder = `/etc/systemd/system/${unit.unit}.d`;
-  const folders = new Set([folder, ...own.map((file) => dirname(file)).filter((path) => path.endsWith('.d'))]);
+  const folders = new Set([
+    dropInFolder(unit),
+    ...own.map((file) => dirname(file)).filter((path) => path.endsWith('.d')),
+  ]);
   const changed = await changedSince(host.files, [...own, ...folders], since_ms);
   return [...changed, ...gone.filter((file) => file !== '')];
 }
