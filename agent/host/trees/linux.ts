@@ -5,12 +5,10 @@ import { chunksOf, digest, readChunk, type SealedEntry, writeSeal } from './seal
 const MAX_DETAILS = 20;
 /** 256 entries, about 2 ms. */
 const CHUNKS_PER_LOOK = 1;
-/** The first look of a process, which may be its only one, goes further: 1536 entries, about 15 ms. */
-const CHUNKS_OF_FIRST_LOOK = 6;
 const MAX_REMEMBERED = 200;
 
 export function linuxTrees(): TreeWriter {
-  /** By seal: the chunk that comes next, once everything has been looked at. */
+  /** By seal: the chunk that comes next. A seal that is not here was not looked at yet. */
   const cursors = new Map<string, number>();
   /** Entries whose times moved while their content did not, by path with the times. */
   const touched = new Set<string>();
@@ -18,10 +16,9 @@ export function linuxTrees(): TreeWriter {
   async function verify({ root, seal }: SealedTree, extent: Extent): Promise<TreeState> {
     const chunks = chunksOf(seal);
     if (chunks === undefined) return { is: 'unsealed' };
-    const known = cursors.get(seal);
-    const cursor = known ?? startingPoint();
-    const count = known === undefined ? CHUNKS_OF_FIRST_LOOK : CHUNKS_PER_LOOK;
-    const slice = extent === 'whole' ? chunks : nextChunks(chunks, cursor, count);
+    const cursor = cursors.get(seal);
+    // The first look of a process may be its only one: a plan that has not seen everything would say too little.
+    const slice = extent === 'whole' || cursor === undefined ? chunks : nextChunks(chunks, cursor, CHUNKS_PER_LOOK);
     const details: string[] = [];
     for (const name of ['always', ...slice]) {
       for (const entry of readChunk(seal, name)) {
@@ -32,21 +29,15 @@ export function linuxTrees(): TreeWriter {
     }
     if (details.length > 0) {
       // The cursor stays: the next look finds the damage again.
-      cursors.set(seal, cursor);
       return { is: 'damaged', details };
     }
     if (cursors.size >= MAX_REMEMBERED) cursors.clear();
     if (touched.size >= 100_000) touched.clear();
-    cursors.set(seal, (cursor + slice.length) % Math.max(chunks.length, 1));
+    cursors.set(seal, ((cursor ?? 0) + slice.length) % Math.max(chunks.length, 1));
     return { is: 'intact' };
   }
 
   return { verify, seal: ({ root, seal, alwaysDepth }) => writeSeal(root, seal, alwaysDepth) };
-}
-
-/** By the clock, so that processes that look only once do not all look at the same slice. */
-function startingPoint(): number {
-  return Math.floor(Date.now() / 1000) * CHUNKS_OF_FIRST_LOOK;
 }
 
 function nextChunks(chunks: readonly string[], cursor: number, wanted: number): readonly string[] {

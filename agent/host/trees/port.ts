@@ -24,7 +24,7 @@ export interface TreeReader {
   /**
    * Compares the tree with its seal. A `slice` is what lies near the root and the next part of the rest, so that a tree of
    * thousands of files costs no more than one of hundreds: looks in turn see all of it, a change deep in a large tree is
-   * found after as many looks as the tree has parts of 256 entries.
+   * found after as many looks as the tree has parts of 256 entries. The first look of a process sees all of it.
    */
   verify(tree: SealedTree, extent: Extent): Promise<TreeState>;
 }

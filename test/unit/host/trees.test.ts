@@ -61,6 +61,18 @@ describe('sealed trees', () => {
       assert.deepEqual(await trees.verify(tree, 'whole'), { is: 'intact' });
     }));
 
+  it('show every change in the first look of a process, which may be its only one', () =>
+    withTree(async (tree) => {
+      for (let at = 0; at < 1800; at += 1) await writeFile(join(tree.root, 'deep', `more-${at}.py`), '');
+      await linuxTrees().seal(tree);
+      for (let at = 0; at < 1800; at += 150) {
+        const file = join(tree.root, 'deep', `more-${at}.py`);
+        await writeFile(file, 'changed\n');
+        assert.equal((await linuxTrees().verify(tree, 'slice')).is, 'damaged', file);
+        await writeFile(file, '');
+      }
+    }));
+
   it('show a change far from the root after as many looks as there are slices', () =>
     withTree(async (tree) => {
       const trees = linuxTrees();
