@@ -42,6 +42,8 @@ export class AgentOnHost {
   static async install(host: Host): Promise<AgentOnHost> {
     const temporary = await mkdtemp(join(tmpdir(), 'holdfast-bundle-'));
     try {
+      // Into a folder that is there already, it would be copied beside what that holds: an image's older agent.
+      await host.sh(`rm -rf ${FOLDER}`);
       await host.copyIn(await bundleAgent(join(temporary, 'agent')), FOLDER);
     } finally {
       await rm(temporary, { recursive: true });
