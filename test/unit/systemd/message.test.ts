@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { marshal } from '../../../agent/host/systemd/dbus/marshal.ts';
-import { decodeMessage, encodeCall, messageSize } from '../../../agent/host/systemd/dbus/message.ts';
+import { decodeMessage, encodeCall, messageSize, withSerial } from '../../../agent/host/systemd/dbus/message.ts';
 import { typeInterface, unitName, unitPath } from '../../../agent/host/systemd/names.ts';
 
 const call = { destination: 'org.example', path: '/a', interface: 'org.example.I', member: 'Do' };
@@ -80,3 +80,10 @@ for (const [name, unit, label, type] of names) {
     assert.equal(typeInterface(unit), type);
   });
 }
+
+test('an encoded call is used again with another serial', () => {
+  const asked = { ...call, signature: 's', body: ['x'] };
+  const first = encodeCall(1, asked);
+  assert.deepEqual(withSerial(first, 0x01020304), encodeCall(0x01020304, asked));
+  assert.deepEqual(first, encodeCall(1, asked), 'the first stays as it was');
+});

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import type { DBusValue } from './marshal.ts';
-import { type Call, decodeMessage, encodeCall, type Message, messageSize } from './message.ts';
+import { type Call, decodeMessage, encodeCall, type Message, messageSize, withSerial } from './message.ts';
 
 /** The peer answered with an error: `code` is its D-Bus name, such as `org.freedesktop.systemd1.NoSuchUnit`. */
 export class DBusError extends Error {
@@ -30,6 +30,8 @@ interface Pending {
 }
 
 const CONNECT_TIMEOUT_MS = 5000;
+/** A steady state asks the same few questions again and again. */
+const MAX_ENCODED = 200;
 
 /**
  * One authenticated D-Bus connection. Any number of calls may be under way: requests are written at once and answers are
@@ -41,6 +43,8 @@ export class Connection {
   readonly #onSignal: (signal: Message) => void;
   #received: Buffer = Buffer.alloc(0);
   #serial = 0;
+  /** Calls as bytes, by what they say. */
+  readonly #encoded = new Map<string, Buffer>();
   #lost: Error | undefined;
 
   /** Connects and authenticates as this process's user; rejects with the socket's error (`ENOENT`, `EACCES` …). */
@@ -84,15 +88,35 @@ export class Connection {
     if (this.#lost !== undefined) return Promise.reject(new ConnectionLost(this.#lost.message));
     this.#serial += 1;
     const serial = this.#serial;
-    const bytes = encodeCall(serial, call);
+    const bytes = this.#encode(serial, call);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#settle(serial)?.reject(new CallTimeout(`no answer to ${call.member} within ${timeout_ms} ms`));
       }, timeout_ms);
       this.#pending.set(serial, { resolve, reject, timer });
       this.#socket.ref();
-      this.#socket.write(bytes);
+      this.#write(bytes);
     });
+  }
+
+  #encode(serial: number, call: Call): Buffer {
+    const { destination, path, interface: owner, member, signature = '', body = [] } = call;
+    const key = JSON.stringify([destination, path, owner, member, signature, body]);
+    const known = this.#encoded.get(key);
+    if (known !== undefined) return withSerial(known, serial);
+    const bytes = encodeCall(serial, call);
+    if (this.#encoded.size >= MAX_ENCODED) this.#encoded.clear();
+    this.#encoded.set(key, bytes);
+    return bytes;
+  }
+
+  /** What is asked in one turn goes out by one write. */
+  #write(bytes: Buffer): void {
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(() => this.#socket.uncork());
+    }
+    this.#socket.write(bytes);
   }
 
   #settle(serial: number): Pending | undefined {

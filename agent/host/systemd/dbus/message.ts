@@ -46,6 +46,15 @@ export function encodeCall(serial: number, call: Call): Buffer {
   return Buffer.concat([header, Buffer.alloc(padTo8(header.length) - header.length), body]);
 }
 
+const SERIAL_AT = 8;
+
+/** The bytes of a call that was encoded before, with another serial. */
+export function withSerial(encoded: Buffer, serial: number): Buffer {
+  const bytes = Buffer.from(encoded);
+  bytes.writeUInt32LE(serial, SERIAL_AT);
+  return bytes;
+}
+
 /** Bytes of the message at the start of `bytes`; `undefined` while too few have come to know. */
 export function messageSize(bytes: Buffer): number | undefined {
   if (bytes.length < FIXED_HEADER_BYTES) return undefined;
