@@ -34,7 +34,7 @@ ${Object.entries(LAYERS)
 
 /** Each file of tests may start hosts of its own; two at a time suit two cores and 4 GB of memory. */
 const FILES_AT_A_TIME = 2;
-const BOUNDS_MS = { usual: { test: 1_200_000, all: 3_600_000 }, long: { test: 7_200_000, all: 21_600_000 } };
+const BOUNDS_MS = { usual: { test: 2_400_000, all: 4_200_000 }, long: { test: 7_200_000, all: 21_600_000 } };
 
 interface Tally {
   passed: number;
