@@ -8,7 +8,7 @@ import { type Host, type StartOptions, startHost } from '../hosts/host.ts';
 import { sharedNetwork } from '../hosts/network.ts';
 import { Application } from './application.ts';
 import { type GitServer, serveGit } from './git-server.ts';
-import { compileDeployment, deploymentTree } from './manifests.ts';
+import { compileDeployment, deploymentTree, type Edits } from './manifests.ts';
 import { prepareTools, TOOLS_KEY } from './tools.ts';
 
 export const SIDES = ['db', 'web'] as const;
@@ -40,12 +40,12 @@ export class Deployment {
   }
 
   /** Compiles both manifests and puts them where the agents find them. */
-  async writeManifests(revision: string): Promise<void> {
+  async writeManifests(revision: string, edits: Edits = {}): Promise<void> {
     const { host: db } = this.db;
     const { host: web } = this.web;
     const texts = await compileDeployment(
       { db: db.address, web: web.address, repository: this.git.url('todomvc.git'), extras: this.#extras },
-      { revision, secrets: this.secrets },
+      { revision, secrets: this.secrets, edits },
     );
     await Promise.all([db.writeFile(MANIFEST, texts.db, '0600'), web.writeFile(MANIFEST, texts.web, '0600')]);
   }
@@ -93,7 +93,7 @@ export async function startDeployment(stage: Stage): Promise<Deployment> {
 /** On an overlay file system a directory of the image cannot be renamed, as the kind nginx does it. */
 const OWN_NGINX = 'cd /etc; [ ! -d nginx ] || { cp -a nginx nginx.own; rm -r nginx; mv nginx.own nginx; }';
 
-async function deploymentOn(options: { db: Host; web: Host; extras: boolean }): Promise<Deployment> {
+export async function deploymentOn(options: { db: Host; web: Host; extras: boolean }): Promise<Deployment> {
   const { db, web, extras } = options;
   const [application, network] = await Promise.all([Application.create(), sharedNetwork()]);
   const git = await serveGit({ folder: application.folder, address: network.gatewayAddress });
@@ -112,7 +112,7 @@ async function deploymentOn(options: { db: Host; web: Host; extras: boolean }): 
   return deployment;
 }
 
-function randomSecrets(): Map<string, Secret> {
+export function randomSecrets(): Map<string, Secret> {
   const names = ['todo_db_password', 'todo_secret_key', 'report_token'];
   return new Map(names.map((name) => [name, new Secret(randomBytes(24).toString('base64url'))]));
 }
@@ -122,7 +122,7 @@ function imageOption(image: string | undefined): Pick<StartOptions, 'image'> {
 }
 
 /** Blank hosts but for the packages of the role `base`, which are most of what a first run installs. */
-function baseImage(): Promise<string> {
+export function baseImage(): Promise<string> {
   return deploymentTree().then((files) => {
     const role = files.get('roles/base.yaml');
     const text = role?.type === 'file' ? role.content.toString() : '';

@@ -13,16 +13,23 @@ export interface Site {
   readonly web: string;
   /** URL of the application's repository. */
   readonly repository: string;
-  /** `undefined` where the tests' own role is left out: the deployment alone. */
+  /** Whether the web host has the tests' own role on top. */
   readonly extras: boolean;
 }
+
+/** What somebody pushes: files of the tree by path, and what becomes of their text. */
+export type Edits = Readonly<Record<string, (text: string) => string>>;
 
 /** Both manifests, as JSON. Fails with everything that is wrong with the tree. */
 export async function compileDeployment(
   site: Site,
-  options: { readonly revision: string; readonly secrets: Secrets },
+  options: { readonly revision: string; readonly secrets: Secrets; readonly edits?: Edits },
 ): Promise<{ readonly db: string; readonly web: string }> {
-  const tree = moved(new Map([...(await deploymentTree()), ...(await readDirectory(OVERLAY))]), site);
+  const tree = moved(
+    new Map([...(await deploymentTree()), ...(await readDirectory(OVERLAY))]),
+    site,
+    options.edits ?? {},
+  );
   const { hosts, issues, pending } = compileTree(tree, { ...options, facts: new Map() });
   const db = hosts.get('db-1');
   const web = hosts.get('web-1');
@@ -39,8 +46,8 @@ export function deploymentTree(): Promise<Tree> {
   return readDirectory(DESIRED_STATE);
 }
 
-/** What the environment `vagrant` says of places, said of ours. */
-function moved(tree: Tree, { db, web, repository, extras }: Site): Tree {
+/** What the environment `vagrant` says of places, said of ours, and what a test wants otherwise. */
+function moved(tree: Tree, { db, web, repository, extras }: Site, edits: Edits): Tree {
   const changed = new Map(tree);
   const edit = (path: string, change: (text: string) => string): void => {
     const file = tree.get(path);
@@ -57,5 +64,6 @@ function moved(tree: Tree, { db, web, repository, extras }: Site): Tree {
   edit('environments/vagrant.yaml', (text) =>
     text.replace('192.168.33.0/24', `${web}/24`).replace('git://192.168.33.10/todomvc.git', repository),
   );
+  for (const [path, change] of Object.entries(edits)) edit(path, change);
   return changed;
 }

@@ -16,7 +16,6 @@ export const nginxCases: readonly Case[] = [
     `sed -i 's/4g;/1k;/' ${TREE}/sites-available/todo; systemctl reload nginx`,
     /\brewrite sites-available\/todo\b/,
     {
-      hazard: 'reload',
       healed: `grep -q 'client_max_body_size 4g;' ${TREE}/sites-available/todo`,
       touches: ['site todo', ...RUNS],
     },

@@ -22,7 +22,7 @@ export const packages: readonly Case[] = [
     by: 'apt-mark auto acl >/dev/null',
     resource: PACKAGES,
     says: /\bmark manual acl\b/,
-    healed: 'apt-mark showmanual | grep -qx acl',
+    healed: 'apt-mark showmanual | grep -x acl >/dev/null',
     touches: ['package acl'],
   },
   {
@@ -57,10 +57,7 @@ export const packages: readonly Case[] = [
     by: `${REMOVE} postgresql postgresql-15 >/dev/null`,
     resource: PACKAGES,
     says: /^install postgresql\b/,
-    also: [
-      { resource: 'services/postgresql', says: /^(enable|start) \(/ },
-      { resource: 'postgres/postgres', says: /^(start|create cluster)/ },
-    ],
+    also: [{ resource: 'postgres/postgres', says: /^(start|create cluster)/ }],
     healed: installed('postgresql', 'postgresql-15'),
     alone: true,
   },

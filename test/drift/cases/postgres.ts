@@ -47,7 +47,7 @@ export const postgresCases: readonly Case[] = [
   postgres(
     'the database gets another owner',
     `psql_do 'alter database todo owner to postgres'`,
-    /^make todo the owner of database todo$/,
+    /^make todo the owner of database todo \(is postgres\)$/,
     {
       healed: is("select pg_get_userbyid(datdba) from pg_database where datname = 'todo'", 'todo'),
       touches: ['rights on the database are revoked'],
@@ -93,7 +93,7 @@ export const postgresCases: readonly Case[] = [
     /^set listen_addresses and restart the server$/,
     {
       hazard: 'restart',
-      healed: `test "$(psql_do 'show listen_addresses')" = "localhost,$ADDRESS"`,
+      healed: `test "$(psql_do 'show listen_addresses' | tr -d ' ')" = "localhost,$ADDRESS"`,
       touches: ['settings', 'hba', 'password of todo'],
     },
   ),
@@ -104,7 +104,7 @@ export const postgresCases: readonly Case[] = [
     /^restart the server: it runs with another listen_addresses$/,
     {
       hazard: 'restart',
-      healed: `test "$(psql_do 'show listen_addresses')" = "localhost,$ADDRESS"`,
+      healed: `test "$(psql_do 'show listen_addresses' | tr -d ' ')" = "localhost,$ADDRESS"`,
       touches: ['settings', 'hba', 'password of todo'],
     },
   ),

@@ -1,26 +1,34 @@
 import { BY_HAND, type Case } from '../case.ts';
 
-/** Every one of these also touches what serves the site: one at a time. */
 const VENV = '$(dirname "$(dirname "$(grep -o \'/srv/todo/venvs/[^/]*/bin/python\' "$SLOT" | head -1)")")';
 const SERVES = `test "$(curl -s --max-time 10 --unix-socket /run/todo/gunicorn.sock -o /dev/null -w '%{http_code}' http://localhost/healthz)" = 200
 test "$(supervisorctl status | grep -c '^todo-.*RUNNING')" = 1
 test "$(stat -c %a "$SLOT")" = 600
 PID=$(supervisorctl pid "todo-$LIVE:todo-$LIVE"); ! grep -qz '${BY_HAND}' /proc/$PID/environ`;
 
+const UPKEEP = ['slot', 'link of the socket', 'other links', 'tmpfiles', 'strays'];
+
+/** A new deployment leads everything else back by the way: nothing of that is broken beside it. */
 function todo(name: string, by: string, says: RegExp, more: Partial<Case> = {}): Case {
-  return { name, on: 'web', by, resource: 'releases/todo', says, healed: SERVES, ...more };
+  return { name, on: 'web', by, resource: 'releases/todo', says, healed: SERVES, touches: UPKEEP, ...more };
 }
 
 export const releases: readonly Case[] = [
-  todo('the application is stopped', 'supervisorctl stop "todo-$LIVE:*" >/dev/null', /^start todo-\w+ \(is STOPPED\)$/),
+  todo(
+    'the application is stopped',
+    'supervisorctl stop "todo-$LIVE:*" >/dev/null',
+    /^start todo-\w+ \(is STOPPED\)$/,
+    { touches: ['slot'] },
+  ),
   todo(
     'the application is taken out of supervisor',
     'supervisorctl stop "todo-$LIVE:*" >/dev/null; supervisorctl remove "todo-$LIVE" >/dev/null',
     /^start todo-\w+ \(supervisor does not know it\)$/,
+    { touches: ['slot'] },
   ),
   todo(
     'the environment is edited and the application restarted',
-    `sed -i 's/SECRET_KEY="[^"]*"/SECRET_KEY="${BY_HAND}"/' "$SLOT"; grep -q ${BY_HAND} "$SLOT"; supervisorctl update >/dev/null`,
+    `sed -i 's/SECRET_KEY="[^"]*"/SECRET_KEY="${BY_HAND}"/' "$SLOT"; grep -q ${BY_HAND} "$SLOT"; supervisorctl update "todo-$LIVE" >/dev/null`,
     /^deploy .*the declared configuration differs from the one that runs/,
     {
       hazard: 'reload',
@@ -28,7 +36,7 @@ export const releases: readonly Case[] = [
   ),
   todo(
     'the application runs with an environment that was put back since',
-    `cp -p "$SLOT" /root/slot; sed -i 's/SECRET_KEY="[^"]*"/SECRET_KEY="${BY_HAND}"/' "$SLOT"; supervisorctl update >/dev/null
+    `cp -p "$SLOT" /root/slot; sed -i 's/SECRET_KEY="[^"]*"/SECRET_KEY="${BY_HAND}"/' "$SLOT"; supervisorctl update "todo-$LIVE" >/dev/null
     cat /root/slot >"$SLOT"; rm /root/slot`,
     /^deploy .*supervisor runs it with an older configuration/,
   ),
@@ -40,17 +48,20 @@ export const releases: readonly Case[] = [
   todo(
     'nginx is led to a socket that nobody serves',
     'ln -sfn nobody.sock /run/todo/gunicorn.sock',
-    /^set \/run\/todo\/gunicorn\.sock to the running release$/,
+    /^set .*\/run\/todo\/gunicorn\.sock.* to the running release$/,
+    { touches: ['link of the socket'] },
   ),
   todo(
     'the links are gone',
     'rm /srv/todo/current /srv/todo/static/current',
-    /^set \/srv\/todo\/current, \/srv\/todo\/static\/current to the running release$/,
+    /^set .*\/srv\/todo\/current, \/srv\/todo\/static\/current.* to the running release$/,
+    { touches: ['other links'] },
   ),
   todo(
     'what systemd makes at boot is gone',
     'rm /etc/tmpfiles.d/holdfast-todo.conf',
-    /^set \/etc\/tmpfiles\.d\/holdfast-todo\.conf to/,
+    /^set .*\/etc\/tmpfiles\.d\/holdfast-todo\.conf to/,
+    { touches: ['tmpfiles'] },
   ),
   todo(
     'the sockets are gone while the application runs',
@@ -66,14 +77,9 @@ export const releases: readonly Case[] = [
     /^deploy .*release \w+\.\d+: changed by hand \(todo\/settings\.py: content changed\)/,
   ),
   todo(
-    'a package of the virtualenv is edited',
-    `echo "# by hand" >>"${VENV}"/lib/python3.11/site-packages/django/__init__.py`,
-    /^deploy .*virtualenv \w+\.\d+: changed by hand/,
-  ),
-  todo(
-    'a package is put into the virtualenv',
-    `mkdir "${VENV}"/lib/python3.11/site-packages/byhand`,
-    /^deploy .*virtualenv \w+\.\d+: changed by hand/,
+    'a package of the virtualenv is edited and another one put there',
+    `echo '# by hand' >>"${VENV}"/lib/python3.11/site-packages/django/__init__.py; mkdir "${VENV}"/lib/python3.11/site-packages/byhand`,
+    /^deploy .*virtualenv \w+\.\d+: changed by hand \(lib\/python3\.11\/site-packages: entries added or removed; /,
   ),
   todo(
     "the virtualenv's interpreter is gone",
@@ -101,6 +107,7 @@ export const releases: readonly Case[] = [
     /^remove releases\/by-hand$/,
     {
       healed: 'test ! -e /srv/todo/releases/by-hand',
+      touches: ['strays'],
     },
   ),
 ];

@@ -16,7 +16,7 @@ export const supervisor: readonly Case[] = [
   }),
   reporter(
     'a program is edited and runs with it',
-    `sed -i 's/^environment=.*/environment=REPORT_TOKEN="${BY_HAND}"/' ${FILE}; supervisorctl update >/dev/null`,
+    `sed -i 's/^environment=.*/environment=REPORT_TOKEN="${BY_HAND}"/' ${FILE}; supervisorctl update reporter >/dev/null`,
     /^rewrite reporter\.conf; run reporter with its new configuration$/,
     {
       hazard: 'restart',
@@ -25,13 +25,13 @@ export const supervisor: readonly Case[] = [
   reporter(
     'a program runs with an environment that was put back since',
     `cp -p ${FILE} /root/reporter; sed -i 's/^environment=.*/environment=REPORT_TOKEN="${BY_HAND}"/' ${FILE}
-    supervisorctl update >/dev/null; cat /root/reporter >${FILE}; rm /root/reporter`,
+    supervisorctl update reporter >/dev/null; cat /root/reporter >${FILE}; rm /root/reporter`,
     /^run reporter with its new configuration$/,
     { hazard: 'restart' },
   ),
   reporter(
     "a program's file is removed and the program with it",
-    `rm ${FILE}; supervisorctl update >/dev/null`,
+    `rm ${FILE}; supervisorctl update reporter >/dev/null`,
     /^create reporter\.conf; run reporter/,
   ),
   reporter(
