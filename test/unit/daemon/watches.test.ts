@@ -10,7 +10,7 @@ interface Watched {
   readonly folder: string;
   readonly watches: Watches;
   /** Resolves with the next trigger. */
-  next(): Promise<void>;
+  readonly next: () => Promise<void>;
 }
 
 function start(t: TestContext, hints: (folder: string) => readonly WatchHint[]): Watched {
