@@ -72,9 +72,20 @@ function planRollback(spec: Spec, state: State): Change | undefined {
   // Stopped, or cut off from its socket, by hand: that is no fault of the release.
   const { processes, hasSocket } = state.slots[live];
   const turnedBad = processes.some(({ state: is }) => (is === 'RUNNING' ? hasSocket : CRASHED.has(is)));
-  if (!turnedBad) return undefined;
+  if (!turnedBad || !runsAsDeclared(spec, state, live, bad)) return undefined;
   if (bad.commit === to.commit || !isPresent(state, to.trees)) return undefined;
   return { kind: 'rollback', spec, bad, to, reason: health.detail };
+}
+
+/**
+ * What runs otherwise than it is declared, with an older password or from an edited virtualenv, is sick for that: it is
+ * set right before its commit is blamed.
+ */
+function runsAsDeclared(spec: Spec, state: State, live: Colour, { commit }: Deployed): boolean {
+  if (!('commit' in state.wanted) || state.wanted.commit !== commit || state.trees === undefined) return true;
+  const complete = completeTrees(spec, state.trees);
+  if (complete === undefined || state.changes.changed.includes(slotGroup(spec, live))) return false;
+  return state.slots[live].text === reveal(renderSlot(spec, live, complete));
 }
 
 function isPresent(state: State, trees: Trees): boolean {

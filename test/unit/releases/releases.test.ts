@@ -115,6 +115,20 @@ const cases: readonly (readonly [string, Partial<State>, readonly RegExp[]])[] =
     { ...twoReleases, health: sick },
     [/^return to bbbbbbbbbbbb: aaaaaaaaaaaa turned bad/],
   ],
+  [
+    'it is sick and runs with another configuration than the declared one, such as a password that was changed since',
+    { ...twoReleases, ...blue({ text: `${converged.slots.blue.text}; older\n` }), health: sick },
+    [/^deploy aaaaaaaaaaaa .*the declared configuration differs/],
+  ],
+  [
+    'it is sick and somebody edited its virtualenv',
+    {
+      ...twoReleases,
+      trees: { release: built(trees.release), venv: { is: 'missing', buildAs: 'venv1.1', why: 'changed by hand (x)' } },
+      health: sick,
+    },
+    [/^deploy aaaaaaaaaaaa .*virtualenv venv1\.1: changed by hand/],
+  ],
   ['it turned bad and there is none before', { health: sick }, []],
   [
     'it was stopped by hand soon after the switch',
