@@ -9,7 +9,7 @@ import type { FileEntry, FileType, HostProcess, WalkResult } from './snapshot.ts
 
 /** Kernel views, and what journald, systemd and a running PostgreSQL write by themselves all the time. */
 const NOT_WALKED =
-  /^\/(?:proc|sys|dev|\.holdfast-test|run\/(?:systemd|log|utmp)|var\/log\/(?:journal|wtmp)|var\/lib\/systemd\/timers|var\/lib\/postgresql\/[^/]+\/[^/]+\/(?:base|global|pg_[^/]+))$/;
+  /^\/(?:proc|sys|dev|\.holdfast-test|run\/(?:systemd|credentials|log|utmp)|var\/log\/(?:journal|wtmp)|var\/lib\/systemd\/timers|var\/lib\/postgresql\/[^/]+\/[^/]+\/(?:base|global|pg_[^/]+))$/;
 
 /** Logs grow while nobody does anything: their owner and mode count, their content and times do not. */
 const LOG = /^\/var\/log\//;
@@ -69,7 +69,10 @@ function packages(): readonly string[] {
   return execFileSync('dpkg-query', ['--show', '--showformat', format], { encoding: 'utf8' }).trim().split('\n');
 }
 
-/** All processes but those that `docker exec` started, and PostgreSQL's autovacuum workers, which come and go. */
+/**
+ * All processes but those that `docker exec` started, PostgreSQL's autovacuum workers, which come and go, and what has no
+ * command line: it has ended, or is about to become something else.
+ */
 function processes(): readonly HostProcess[] {
   const found = new Map<number, HostProcess & { parent: number }>();
   for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
@@ -83,7 +86,9 @@ function processes(): readonly HostProcess[] {
     }
   }
   return [...found.values()]
-    .filter((process) => rootOf(process.pid) === 1 && !/^postgres: .*autovacuum worker/.test(process.command))
+    .filter(
+      ({ pid, command }) => rootOf(pid) === 1 && command !== '' && !/^postgres: .*autovacuum worker/.test(command),
+    )
     .map(({ pid, started, command }) => ({ pid, started, command }));
 
   /** A command of `docker exec` has a parent outside of the container: 0. */
