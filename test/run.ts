@@ -19,7 +19,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   conformance: { about: 'each kind on real hosts', needs: 'hosts' },
   agent: { about: 'the daemon on real hosts', needs: 'hosts' },
   drift: { about: 'the reference deployment, broken by hand and healed', needs: 'hosts' },
-  faults: { about: 'kills, full disks and other bad days', needs: 'hosts' },
+  faults: { about: 'kills, full disks and other bad days', needs: 'hosts', long: true },
   e2e: { about: 'up, push, browser, down', needs: 'hosts' },
   peers: { about: 'beside Ansible on the same host', needs: 'hosts', long: true },
 };
