@@ -17,6 +17,7 @@ const PACKAGES = [
   'python3-psycopg2',
 ];
 const SCALE_FILES = 500;
+const DEFAULT_SITE = '/etc/nginx/sites-enabled/default';
 const OWNED = { owner: VALUES.app_user, group: VALUES.app_group };
 
 /**
@@ -40,9 +41,9 @@ export async function stackSections(host: Host): Promise<Sections> {
       [`${venv_dir}/bin/postactivate`]: { ...OWNED, mode: '0640', content: new Secret(rendered('postactivate')) },
     },
     supervisor: { programs: { [app]: { content: rendered('supervisor.conf') } } },
-    nginx: { sites: sites(rendered('nginx_site')) },
-    // As the peers do: of the default site only the link goes.
-    symlinks: { '/etc/nginx/sites-enabled/default': 'absent' },
+    // As the peers do: of the default site only the link goes, and before nginx looks at the rest.
+    symlinks: { [DEFAULT_SITE]: 'absent' },
+    nginx: { sites: sites(rendered('nginx_site')), requires: [`symlinks/${DEFAULT_SITE}`] },
   };
 }
 
