@@ -4,7 +4,7 @@ import type { Host } from '../test/hosts/host.ts';
 
 const SCRIPT = join(import.meta.dirname, 'on-host/measured-run.py');
 const ON_HOST = '/var/tmp/measured-run.py';
-const RUN_TIMEOUT_MS = 900_000;
+const RUN_TIMEOUT_MS = 1_800_000;
 
 export interface MeasuredCommand {
   readonly argv: readonly string[];
