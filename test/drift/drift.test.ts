@@ -12,6 +12,9 @@ const TITLES = ['buy milk', 'walk the dog'];
 /** While cases are written: only those whose name matches `HOLDFAST_CASES`. */
 const WANTED = new RegExp(process.env['HOLDFAST_CASES'] ?? '');
 const SCRIPT_TIMEOUT_MS = 120_000;
+/** A round takes the better part of a minute: outside of the long tests every third one is done. */
+const LONG = process.env['HOLDFAST_LONG'] === '1';
+const SAMPLE_OF = 3;
 
 void test('the reference deployment, broken by hand and healed', async (t) => {
   await using deployment = await startDeployment(await convergedImages());
@@ -28,6 +31,7 @@ void test('the reference deployment, broken by hand and healed', async (t) => {
   assert.ok(CASES.length >= 60, `${CASES.length} cases`);
   const rounds = roundsOf(CASES.filter(({ name }) => WANTED.test(name)));
   for (const [index, cases] of rounds.entries()) {
+    if (!LONG && index % SAMPLE_OF !== 0) continue;
     await t.test(`round ${index + 1} of ${rounds.length}`, (at) => breakAndHeal(at, deployment, cases));
   }
   await t.test('nothing of the secrets came to a log', () => assertLogsAreClean(deployment));
