@@ -11,6 +11,8 @@ export interface Figure {
   readonly holds?: boolean;
 }
 
+export type AddFigures = (figures: readonly Figure[]) => void;
+
 export interface Report {
   readonly bench: string;
   readonly machine: Machine;
@@ -54,4 +56,9 @@ function at(sorted: readonly number[], quantile: number): number {
 
 function round(value: number): number {
   return Number(value.toPrecision(4));
+}
+
+/** For the progress: a bench that is broken off has still shown what it had measured. */
+export function lineOf({ name, median, p99, unit, n, floor }: Figure): string {
+  return `${name}: ${median} ${unit} (p99 ${p99}, n ${n}${floor === undefined ? '' : `, floor ${floor}`})`;
 }

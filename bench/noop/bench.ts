@@ -1,13 +1,18 @@
 /** What it costs to find that nothing is to be done: Holdfast beside Ansible, Puppet and CFEngine on the same host. */
-import type { Figure } from '../figure.ts';
+import { type Figure, lineOf } from '../figure.ts';
 import type { Progress, Settings } from '../settings.ts';
-import { deploymentFigures } from './deployment.ts';
-import { peersFigures } from './peers.ts';
+import { measureDeployment } from './deployment.ts';
+import { measureBesidePeers } from './peers.ts';
 
 export const about = 'no-op runs of a converged host';
 
 export async function measure(settings: Settings, progress: Progress): Promise<readonly Figure[]> {
-  const deployment = await deploymentFigures(settings, progress);
-  const beside = await peersFigures(settings, progress);
-  return [...deployment, ...beside];
+  const figures: Figure[] = [];
+  const add = (more: readonly Figure[]): void => {
+    figures.push(...more);
+    for (const figure of more) progress(lineOf(figure));
+  };
+  await measureDeployment(settings, progress, add);
+  await measureBesidePeers(settings, progress, add);
+  return figures;
 }

@@ -1,25 +1,23 @@
 /** The peers' stack of about 40 resources, converged by Ansible, and then looked at by each tool; again with 500 more files. */
 import { DaemonOnHost } from '../../test/agent/daemon-on-host.ts';
 import { type AgentOnHost, differences } from '../../test/conformance/agent-on-host.ts';
-import { type Figure, figureOf } from '../figure.ts';
+import { type AddFigures, type Figure, figureOf } from '../figure.ts';
 import { measureRuns } from '../measured-run.ts';
 import { joined, scaleSections, stackSections } from '../peers/holdfast.ts';
 import { type Peer, peers, runPeer, startConvergedHost } from '../peers/host.ts';
 import type { Progress, Settings } from '../settings.ts';
 import { coldFigures, FLOORS, memoryFigures, startedAndWarm, warmFigures } from './holdfast.ts';
 
-export async function peersFigures(settings: Settings, progress: Progress): Promise<readonly Figure[]> {
+export async function measureBesidePeers(settings: Settings, progress: Progress, add: AddFigures): Promise<void> {
   await using host = await startConvergedHost(progress);
-  const figures: Figure[] = [];
   const ansible = peers.find(({ name }) => name === 'ansible');
   const measurePeers = async (of: string, runs: number, scaled: boolean): Promise<void> => {
     if (runs === 0) return;
-    // The quick ones first: they make the 500 files, for which Ansible would take minutes.
-    for (const peer of peers.toReversed()) {
+    for (const peer of peers) {
       progress(`${of}: ${peer.name}`);
-      // Each has small tastes of its own. Nothing is left for Ansible, which has converged the host.
+      // Each has small tastes of its own, but for Ansible, which has converged the host.
       if (peer !== ansible) await runPeer(host, peer, scaled);
-      figures.push(...(await peerFigures(host, peer, { of, runs, scaled })));
+      add(await peerFigures(host, peer, { of, runs, scaled }));
     }
   };
 
@@ -29,29 +27,29 @@ export async function peersFigures(settings: Settings, progress: Progress): Prom
   await daemon.agent.writeManifest(stack);
   await mustConverge(daemon.agent);
   progress('stack: holdfast');
-  figures.push(...(await coldFigures(daemon, { of: 'stack', runs: settings.cold_runs, promised: true })));
+  add(await coldFigures(daemon, { of: 'stack', runs: settings.cold_runs, promised: true }));
   const warm = await startedAndWarm(daemon, settings, progress);
-  figures.push(...warmFigures('stack', warm, true));
+  add(warmFigures('stack', warm, true));
   progress('stack: memory of the idle daemon');
-  figures.push(...(await memoryFigures('stack', daemon, settings.idle_s)));
+  add(await memoryFigures('stack', daemon, settings.idle_s));
   await host.mustExec(['systemctl', 'stop', 'holdfast-agent']);
 
-  await measurePeers('stack + 500 files', settings.scaled_peer_runs, true);
   await daemon.agent.writeManifest(joined(stack, scaleSections()));
   await mustConverge(daemon.agent);
   progress('stack + 500 files: holdfast');
-  figures.push(...(await coldFigures(daemon, { of: 'stack + 500 files', runs: settings.cold_runs, promised: false })));
+  add(await coldFigures(daemon, { of: 'stack + 500 files', runs: settings.cold_runs, promised: false }));
   const scaled = await startedAndWarm(daemon, settings, progress);
-  figures.push(...warmFigures('stack + 500 files', scaled, false));
-  figures.push(
+  add(warmFigures('stack + 500 files', scaled, false));
+  add([
     figureOf({
       name: 'holdfast daemon, what 500 more files add to a warm reconcile',
       unit: 'ms',
       samples: [medianOf(scaled.run_ms) - medianOf(warm.run_ms)],
       below: FLOORS.more_files_ms,
     }),
-  );
-  return figures;
+  ]);
+  await host.mustExec(['systemctl', 'stop', 'holdfast-agent']);
+  await measurePeers('stack + 500 files', settings.scaled_peer_runs, true);
 }
 
 async function peerFigures(
