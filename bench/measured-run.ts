@@ -12,6 +12,8 @@ export interface MeasuredCommand {
   readonly cwd?: string;
   /** Exit statuses of a run that went well; 0 unless told. */
   readonly okCodes?: readonly number[];
+  /** What the end of its output says when it did not go well, whatever the exit status is. */
+  readonly trouble?: RegExp;
 }
 
 export interface MeasuredRuns {
@@ -38,7 +40,7 @@ interface Printed {
 /** Rejects with what a run printed that did not end well. The host needs python3. */
 export async function measureRuns(host: Host, command: MeasuredCommand, times: number): Promise<MeasuredRuns> {
   await host.copyIn(SCRIPT, ON_HOST);
-  const { argv, env, cwd, okCodes = [0] } = command;
+  const { argv, env, cwd, okCodes = [0], trouble } = command;
   const printed: Printed = JSON.parse(
     await host.mustExec(['python3', ON_HOST, String(times), ...argv], {
       timeout_ms: RUN_TIMEOUT_MS * times,
@@ -47,7 +49,8 @@ export async function measureRuns(host: Host, command: MeasuredCommand, times: n
     }),
   );
   for (const { status, tail } of printed.runs) {
-    if (!okCodes.includes(status)) throw new Error(`${argv.join(' ')} ended with status ${status}\n${tail}`);
+    if (!okCodes.includes(status) || trouble?.test(tail) === true)
+      throw new Error(`${argv.join(' ')} ended with status ${status}\n${tail}`);
   }
   return {
     wall_s: printed.runs.map(({ wall_s }) => wall_s),

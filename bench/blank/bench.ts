@@ -25,8 +25,8 @@ export async function measure({ peer_runs }: Settings, progress: Progress): Prom
     if (peer_runs > 0) {
       for (const peer of peers) {
         await using host = await startPeersHost(progress);
-        const { env, cwd, okCodes } = peer;
-        const { wall_s } = await measureRuns(host, { argv: peer.argv(false), env, cwd, okCodes }, 1);
+        const { env, cwd, okCodes, trouble } = peer;
+        const { wall_s } = await measureRuns(host, { argv: peer.argv(false), env, cwd, okCodes, trouble }, 1);
         await verifyStack(host);
         add(peer.name, wall_s[0] ?? Number.NaN);
       }

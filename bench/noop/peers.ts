@@ -57,8 +57,8 @@ async function peerFigures(
   peer: Peer,
   { of, runs, scaled }: { readonly of: string; readonly runs: number; readonly scaled: boolean },
 ): Promise<readonly Figure[]> {
-  const { okCodes, env, cwd } = peer;
-  const measured = await measureRuns(host, { argv: peer.argv(scaled), env, cwd, okCodes }, runs);
+  const { okCodes, trouble, env, cwd } = peer;
+  const measured = await measureRuns(host, { argv: peer.argv(scaled), env, cwd, okCodes, trouble }, runs);
   const name = `${of}: ${peer.name}`;
   return [
     figureOf({ name: `${name}, wall`, unit: 's', samples: measured.wall_s }),

@@ -4,21 +4,30 @@ import { withLock } from '../../test/hosts/lock.ts';
 import type { Progress } from '../settings.ts';
 import { ensurePeersImage, hashOfPeers, peersFolder } from './image.ts';
 
+/** git comes with the stack; the repository has to be there before it, as a server elsewhere would be. */
+const PREPARE = `
+chmod -R u+w /opt/peers
+apt-get -q -y install --no-install-recommends git
+git config --system --add safe.directory '*'
+bash /opt/peers/prepare.sh`;
+
+/** Debian's package leaves the standard library, and the module and interpreter for apt, to who sets up a policy. */
+const INSTALL_CFENGINE_POLICY = `
+cd /var/lib/cfengine3
+install -D /opt/peers/cfengine/todo.cf inputs/promises.cf
+cp -r /opt/peers/cfengine/templates /opt/peers/cfengine/files /usr/share/cfengine3/masterfiles/lib inputs/
+install -D /usr/share/cfengine3/masterfiles/modules/packages/vendored/apt_get.mustache modules/packages/apt_get
+ln -s /usr/bin/python3 /usr/bin/cfengine-selected-python
+cf-promises`;
+
 /** A host with the peers' definitions at /opt/peers, the application's repository at /srv/todo.git, and nothing converged yet. */
 export async function startPeersHost(progress: Progress): Promise<Host> {
   const folder = peersFolder();
   if (folder === undefined) throw new Error('the peers’ definitions are not beside the checkout: ../shared/peers');
   const host = await startHost({ name: 'todo', image: await ensurePeersImage(progress), network: 'none' });
   await host.copyIn(folder, '/opt/peers');
-  // git comes with the stack; the repository has to be there before it, as a server elsewhere would be.
-  await host.sh(
-    'chmod -R u+w /opt/peers && apt-get -q -y install --no-install-recommends git && git config --system --add safe.directory /srv/todo.git && bash /opt/peers/prepare.sh',
-    {
-      timeout_ms: 120_000,
-    },
-  );
-  await host.sh('install -D /opt/peers/cfengine/todo.cf /var/lib/cfengine3/inputs/promises.cf');
-  await host.sh('cp -r /opt/peers/cfengine/templates /opt/peers/cfengine/files /var/lib/cfengine3/inputs/');
+  await host.sh(PREPARE, { timeout_ms: 120_000 });
+  await host.sh(INSTALL_CFENGINE_POLICY);
   return host;
 }
 
@@ -28,7 +37,7 @@ export async function startPeersHost(progress: Progress): Promise<Host> {
  */
 export async function startConvergedHost(progress: Progress): Promise<Host> {
   const blank = await ensurePeersImage(progress);
-  const tag = `holdfast-peers-converged:${hashOfPeers(blank)}`;
+  const tag = `holdfast-peers-converged:${hashOfPeers([blank, PREPARE, INSTALL_CFENGINE_POLICY])}`;
   await withLock('holdfast-peers-converged', RUN_TIMEOUT_MS, async () => {
     if (await imageExists(tag)) return;
     const [ansible] = peers;
@@ -56,6 +65,8 @@ export interface Peer {
   readonly cwd: string;
   /** Exit codes of a run that went well. */
   readonly okCodes: readonly number[];
+  /** What it prints of a run that did not, whatever its exit code is. */
+  readonly trouble: RegExp;
 }
 
 export const peers: readonly Peer[] = [
@@ -65,6 +76,7 @@ export const peers: readonly Peer[] = [
     env: { ANSIBLE_PIPELINING: 'true', LANG: 'C.UTF-8' },
     cwd: '/opt/peers/ansible',
     okCodes: [0],
+    trouble: /failed=[1-9]/,
   },
   {
     name: 'puppet',
@@ -72,6 +84,7 @@ export const peers: readonly Peer[] = [
     env: { LANG: 'C.UTF-8' },
     cwd: '/opt/peers/puppet',
     okCodes: [0, 2],
+    trouble: /^.*Error: /m,
   },
   {
     name: 'cfengine',
@@ -79,6 +92,7 @@ export const peers: readonly Peer[] = [
     env: { LANG: 'C.UTF-8' },
     cwd: '/root',
     okCodes: [0],
+    trouble: /^\s*error: /m,
   },
 ];
 
@@ -93,7 +107,7 @@ export async function runPeer(
   const begun = performance.now();
   const result = await host.exec(peer.argv(scaled), { env: peer.env, cwd: peer.cwd, timeout_ms: RUN_TIMEOUT_MS });
   const wall_ms = performance.now() - begun;
-  if (!peer.okCodes.includes(result.code)) {
+  if (!peer.okCodes.includes(result.code) || peer.trouble.test(result.stdout + result.stderr)) {
     throw new Error(
       `${peer.name} ended with ${result.code}\n${result.stdout.slice(-4000)}${result.stderr.slice(-4000)}`,
     );

@@ -38,9 +38,9 @@ export async function ensurePeersImage(progress: Progress): Promise<string> {
   return tag;
 }
 
-/** Changes with the definitions of the peers and with the image that they run on. */
-export function hashOfPeers(image: string): string {
-  const hash = createHash('sha256').update(image);
+/** Changes with the definitions of the peers, and with the image and the scripts that a host of theirs is made with. */
+export function hashOfPeers(inputs: readonly string[]): string {
+  const hash = createHash('sha256').update(inputs.join('\0'));
   const folder = peersFolder();
   for (const path of folder === undefined ? [] : globSync('**/*', { cwd: folder }).toSorted()) {
     const full = join(PEERS_FOLDER, path);
