@@ -35,6 +35,8 @@ if [ -L /run/todo/gunicorn.sock ]; then
 fi
 # Through stdin: the journal keeps the arguments of what writes to it.
 psql_do() { (cd / && printf '%s;\\n' "$@" | runuser -u postgres -- psql -v ON_ERROR_STOP=1 -qXAt); }
+# gunicorn writes its title over the environment that /proc shows: its age tells what it has read.
+started_after() { [ "$(ps -o etimes= -p "$1")" -le "$(($(date +%s) - $(stat -c %Y "$2") + 1))" ]; }
 until_true() { timeout 30 bash -c "until $1; do sleep 0.1; done"; }
 `;
 

@@ -3,8 +3,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
-const PORT = 9418;
-
 export interface GitServer {
   /** URL of a repository below the folder. */
   url(name: string): string;
@@ -28,13 +26,16 @@ export async function serveGit(options: { readonly folder: string; readonly addr
     git.stdout.pipe(socket);
   });
   server.unref();
+  let port = 0;
   const open = async (): Promise<void> => {
-    server.listen(PORT, address);
+    server.listen(port, address);
     await once(server, 'listening');
+    const bound = server.address();
+    if (typeof bound === 'object' && bound !== null) port = bound.port;
   };
   await open();
   return {
-    url: (name) => `git://${address}/${name}`,
+    url: (name) => `git://${address}:${port}/${name}`,
     open,
     async close() {
       server.close();

@@ -97,7 +97,8 @@ async function configurationRuns(deployment: Deployment, at: number): Promise<vo
     `${PRELUDE}
     read -r PASSWORD; read -r TOKEN
     test "$(curl -fsS http://127.0.0.1:81/answer)" = ${at}
-    grep -qzFx "DATABASE_PASSWORD=$PASSWORD" /proc/$(supervisorctl pid "todo-$LIVE:todo-$LIVE")/environ
+    grep -qF "DATABASE_PASSWORD=\\"$PASSWORD\\"" "$SLOT"
+    started_after "$(supervisorctl pid "todo-$LIVE:todo-$LIVE")" "$SLOT"
     grep -qzFx "REPORT_TOKEN=$TOKEN" /proc/$(supervisorctl pid reporter)/environ
     test -z "$(supervisorctl reread | grep -v 'No config updates')"`,
     { input: `${password}\n${token}\n` },

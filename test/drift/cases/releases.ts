@@ -4,7 +4,7 @@ const VENV = '$(dirname "$(dirname "$(grep -o \'/srv/todo/venvs/[^/]*/bin/python
 const SERVES = `test "$(curl -s --max-time 10 --unix-socket /run/todo/gunicorn.sock -o /dev/null -w '%{http_code}' http://localhost/healthz)" = 200
 test "$(supervisorctl status | grep -c '^todo-.*RUNNING')" = 1
 test "$(stat -c %a "$SLOT")" = 600
-PID=$(supervisorctl pid "todo-$LIVE:todo-$LIVE"); ! grep -qz '${BY_HAND}' /proc/$PID/environ`;
+! grep -q '${BY_HAND}' "$SLOT"; started_after "$(supervisorctl pid "todo-$LIVE:todo-$LIVE")" "$SLOT"`;
 
 const UPKEEP = ['slot', 'link of the socket', 'other links', 'tmpfiles', 'strays'];
 
