@@ -50,10 +50,12 @@ export async function startConvergedHost(progress: Progress): Promise<Host> {
     await removeImages('holdfast-peers-converged:*', [tag]);
   });
   const host = await startHost({ name: 'todo', image: tag, network: 'none' });
-  // On overlayfs a directory of the image cannot be renamed, which is how Holdfast switches nginx's; a VM has no such limit.
-  await host.sh(
-    'cp -a /etc/nginx /etc/nginx.own; rm -r /etc/nginx; mv /etc/nginx.own /etc/nginx; systemctl reload nginx',
-  );
+  // On overlayfs a directory of the image cannot be renamed, which is how Holdfast switches nginx's, and git as another user
+  // has once been refused its own index; a VM has no such limits.
+  for (const path of ['/etc/nginx', '/webapps/todo']) {
+    await host.sh(`cp -a ${path} ${path}.own; rm -r ${path}; mv ${path}.own ${path}`);
+  }
+  await host.mustExec(['systemctl', 'reload', 'nginx']);
   return host;
 }
 
