@@ -46,7 +46,8 @@ export function renderSlot(spec: Spec, colour: Colour, trees: Trees): MaybeSecre
     command: commandLine(spec, layout, colour, trees),
     user: layout.user,
     directory: join(layout.directory, 'releases', trees.release),
-    environment: environmentOf(spec, trees),
+    // Where gunicorn makes its control socket: the slots must not share one.
+    environment: { XDG_RUNTIME_DIR: join(layout.runDirectory, colour), ...environmentOf(spec, trees) },
     autostart: true,
     autorestart: true,
     startsecs: START_SECONDS,

@@ -249,6 +249,10 @@ describe('small parts', () => {
     assert.doesNotMatch(/^command=.*$/m.exec(text)?.[0] ?? '', /hunter22/);
     assert.match(/^environment=.*$/m.exec(text)?.[0] ?? '', /SECRET_KEY="hunter22"/);
   });
+  it('gives each slot a place of its own for what gunicorn makes while it runs', () => {
+    assert.match(reveal(renderSlot(spec, 'blue', trees)), /XDG_RUNTIME_DIR="\/run\/todo\/blue"/);
+    assert.match(reveal(renderSlot(spec, 'green', trees)), /XDG_RUNTIME_DIR="\/run\/todo\/green"/);
+  });
 });
 
 describe('the section releases', () => {
