@@ -1,9 +1,25 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Replaces a file as a whole, readable by its owner alone; after a power cut it is the old or the new one. */
-export async function writeFileAtomically(path: string, text: string): Promise<void> {
+export function writeFileAtomically(path: string, text: string): Promise<void> {
+  return writeAside(path, text, (temporary) => rename(temporary, path));
+}
+
+/** The same, where there is no such file yet; one that is there stays. */
+export function makeFileAtomically(path: string, text: string): Promise<void> {
+  return writeAside(path, text, async (temporary) => {
+    try {
+      await link(temporary, path);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    }
+    await rm(temporary);
+  });
+}
+
+async function writeAside(path: string, text: string, place: (temporary: string) => Promise<void>): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
@@ -14,7 +30,7 @@ export async function writeFileAtomically(path: string, text: string): Promise<v
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await place(temporary);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

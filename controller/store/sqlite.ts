@@ -1,0 +1,139 @@
+import { constants, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import {
+  type DatabaseIntrospector,
+  type Dialect,
+  type DialectAdapter,
+  type Driver,
+  type Kysely,
+  type QueryCompiler,
+  SqliteAdapter,
+  type SqliteDatabase,
+  SqliteDialect,
+  type SqliteStatement,
+} from 'kysely';
+
+/** How many prepared statements are kept; the program has about as many. */
+const KEPT_STATEMENTS = 256;
+
+/**
+ * Kysely over Node's own SQLite. One connection, whose calls are synchronous: a query must be answered by an index, and
+ * what concerns many rows goes in small batches.
+ */
+export class NodeSqliteDialect implements Dialect {
+  readonly #dialect: SqliteDialect;
+
+  /** `:memory:` for one that is gone with the process. Throws when the file is not a database or cannot be opened. */
+  constructor(path: string) {
+    this.#dialect = new SqliteDialect({ database: new Connection(openDatabase(path)) });
+  }
+
+  createDriver(): Driver {
+    return this.#dialect.createDriver();
+  }
+
+  createQueryCompiler(): QueryCompiler {
+    return this.#dialect.createQueryCompiler();
+  }
+
+  createAdapter(): DialectAdapter {
+    return new TransactionalAdapter();
+  }
+
+  createIntrospector(db: Kysely<unknown>): DatabaseIntrospector {
+    return this.#dialect.createIntrospector(db);
+  }
+}
+
+/** SQLite undoes the creation of tables with the transaction, so a migration that is killed leaves nothing. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+/**
+ * Holds a lock as long as the process lives, however it ends: an empty database with a transaction that stays open, since
+ * Node has no other lock of the kernel's. Throws when another process holds it. Returns what lets it go.
+ */
+export function lockFile(path: string): () => void {
+  const database = new DatabaseSync(path, { timeout: 1000 });
+  try {
+    database.exec('begin exclusive');
+  } catch (error) {
+    database.close();
+    throw new Error(`another controller holds ${path}: one state directory is for one controller`, { cause: error });
+  }
+  return () => database.close();
+}
+
+function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 5000, enableForeignKeyConstraints: true });
+  // FULL: what was promised to a host or an operator survives a power cut. Writes are few, and batched where they are many.
+  database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma temp_store = memory');
+  // A file that was once large gives its space back.
+  database.exec('pragma journal_size_limit = 16777216');
+  database.setAuthorizer((action) =>
+    action === constants.SQLITE_ATTACH || action === constants.SQLITE_DETACH
+      ? constants.SQLITE_DENY
+      : constants.SQLITE_OK,
+  );
+  return database;
+}
+
+class Connection implements SqliteDatabase {
+  readonly #database: DatabaseSync;
+  /** The least recently used first. */
+  readonly #statements = new Map<string, Statement>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  prepare(sql: string): SqliteStatement {
+    const statement = this.#statements.get(sql) ?? new Statement(this.#database.prepare(sql));
+    this.#statements.delete(sql);
+    this.#statements.set(sql, statement);
+    const [oldest] = this.#statements.keys();
+    if (this.#statements.size > KEPT_STATEMENTS && oldest !== undefined) this.#statements.delete(oldest);
+    return statement;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    // What the planner should know of the tables, for the next start.
+    this.#database.exec('pragma optimize');
+    this.#database.close();
+  }
+}
+
+class Statement implements SqliteStatement {
+  readonly reader: boolean;
+  readonly #statement: StatementSync;
+
+  constructor(statement: StatementSync) {
+    this.#statement = statement;
+    this.reader = statement.columns().length > 0;
+  }
+
+  all(parameters: readonly unknown[]): unknown[] {
+    // As PostgreSQL's rows, they are ordinary objects.
+    return this.#statement.all(...parameters.map(bindable)).map((row) => ({ ...row }));
+  }
+
+  run(parameters: readonly unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint } {
+    return this.#statement.run(...parameters.map(bindable));
+  }
+
+  iterate(): IterableIterator<unknown> {
+    throw new Error('the store streams no queries: a stream would hold its only connection');
+  }
+}
+
+/** Throws what PostgreSQL would not take either, where SQLite's binding would say less. */
+function bindable(value: unknown): SQLInputValue {
+  if (value === null || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string') {
+    return value;
+  }
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(`a ${typeof value} cannot be stored: only texts, numbers, bytes and null`);
+}
