@@ -14,9 +14,11 @@ import {
   modeSchema,
   type RawResource,
 } from '../../desired-state/schema/manifest.ts';
+import { ROLLOUT_DEFAULTS, type RolloutSettings, rolloutSection } from '../../desired-state/schema/rollout.ts';
 import { childSchemas } from '../../desired-state/schema/walk.ts';
 import type { HostFacts } from './address.ts';
 import { buildContext, hostsOfEnvironment, UnknownSecret } from './context.ts';
+import { type Credentials, credentialsOf } from './credentials.ts';
 import { type InventoryHost, takeInventory } from './inventory.ts';
 import { type Issue, Issues, type Place } from './issue.ts';
 import { checkSections, checkUnused, readLayers } from './layers.ts';
@@ -51,6 +53,9 @@ export interface CompiledHost {
   /** Of everything in the text but the revision: two revisions that mean the same for the host have the same one. */
   readonly etag: string;
   readonly resources: number;
+  /** How new revisions reach it; no part of the manifest. */
+  readonly rollout: RolloutSettings;
+  readonly credentials: Credentials;
 }
 
 /** A host whose manifest needs something that is not known yet; nothing is wrong with the tree. */
@@ -125,7 +130,7 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
   });
   const work: Workshop = { ...shared, host: host.name, kind: '', context, pending };
   for (const name of context.vars.names()) context.vars.get(name);
-  const envelope = compileEnvelope(host, work);
+  const { rollout, ...envelope } = compileEnvelope(host, work);
   const sections = sectionsOf(host).map((section) => compileSection(section, { ...work, kind: section.kind }));
   checkHost(sections, work);
   if (pending.size > 0) return { host: host.name, reasons: [...pending].sort() };
@@ -143,12 +148,19 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
   const { revision, sequence } = shared.options;
   const text = encodeManifest({ ...manifest, revision, ...(sequence === undefined ? {} : { sequence }) }, resources);
   const { name, environment, roles } = host;
-  return { host: name, environment, roles, text, etag, resources: resources.length };
+  const credentials = credentialsOf(resources);
+  return { host: name, environment, roles, text, etag, resources: resources.length, rollout, credentials };
 }
 
 const NO_HOSTS: Names = { names: () => [], get: () => undefined };
 
-function compileEnvelope(host: InventoryHost, work: Workshop): { mode: Mode; agent: AgentSettings } {
+interface Envelope {
+  readonly mode: Mode;
+  readonly agent: AgentSettings;
+  readonly rollout: RolloutSettings;
+}
+
+function compileEnvelope(host: InventoryHost, work: Workshop): Envelope {
   const read = (key: string, schema: v.GenericSchema): unknown => {
     const entry = host.merged.entries.get(key);
     if (entry === undefined) return undefined;
@@ -161,7 +173,12 @@ function compileEnvelope(host: InventoryHost, work: Workshop): { mode: Mode; age
   const mode = v.safeParse(modeSchema, read('mode', modeSchema));
   const agent = v.safeParse(agentSection, read('agent', agentSection) ?? {});
   const settings = agent.success ? agent.output : v.parse(agentSection, {});
-  return { mode: mode.success ? mode.output : 'enforce', agent: compileAgentSettings(settings) };
+  const rollout = v.safeParse(rolloutSection, read('rollout', rolloutSection) ?? {});
+  return {
+    mode: mode.success ? mode.output : 'enforce',
+    agent: compileAgentSettings(settings),
+    rollout: rollout.success ? rollout.output : ROLLOUT_DEFAULTS,
+  };
 }
 
 interface Section {

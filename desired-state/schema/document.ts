@@ -4,6 +4,7 @@ import { metaSchema } from './expand.ts';
 import type { KindDefinition } from './kind.ts';
 import { kinds } from './kinds.ts';
 import { modeSchema } from './manifest.ts';
+import { rolloutSection } from './rollout.ts';
 import { alternatives } from './walk.ts';
 
 /** The files that a user writes: `hosts/<name>.yaml`, `roles/<name>.yaml`, `environments/<name>.yaml`. */
@@ -27,6 +28,7 @@ export const commonEntries = {
     ),
   ),
   agent: v.optional(v.pipe(agentSection, v.description('How the agent of the host works.'))),
+  rollout: v.optional(v.pipe(rolloutSection, v.description('How a new revision reaches the hosts.'))),
 };
 
 /** What only the file of a host may hold. */

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { agentSection } from '../../desired-state/schema/agent-settings.ts';
 import { documentSchemas, type LayerType } from '../../desired-state/schema/document.ts';
 import { type Kind, kinds } from '../../desired-state/schema/kinds.ts';
+import { rolloutSection } from '../../desired-state/schema/rollout.ts';
 import { secretText } from '../../desired-state/schema/values.ts';
 import { childSchemas, isSchema } from '../../desired-state/schema/walk.ts';
 
@@ -57,6 +58,11 @@ export function sectionSchema(kind: Kind): Json {
 /** The section `agent:`. */
 export function agentSchema(): Json {
   return inputSchema(agentSection);
+}
+
+/** The section `rollout:`. */
+export function rolloutSchema(): Json {
+  return inputSchema(rolloutSection);
 }
 
 /** A whole file, for editors: loosened for what the compiler does before a schema sees it. */
