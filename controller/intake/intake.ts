@@ -3,7 +3,7 @@ import type { HostFacts } from '../compile/address.ts';
 import { type Compilation, compileSteps, type PendingHost } from '../compile/compile.ts';
 import type { Issue } from '../compile/issue.ts';
 import type { Tree } from '../compile/tree.ts';
-import { normalPrefix } from '../source/repository.ts';
+import { normalPrefix } from '../source/git-tree.ts';
 import type { Served, ServedHost, ServedStore } from '../store/served-store.ts';
 import type { SecretsFile } from './secrets-file.ts';
 import { SingleFlight } from './single-flight.ts';

@@ -3,7 +3,8 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type SimpleGit, simpleGit } from 'simple-git';
-import { FOLDERS, LIMITS, type Tree, type TreeFile } from '../compile/tree.ts';
+import type { Tree } from '../compile/tree.ts';
+import { readGitTree, TooLarge } from './git-tree.ts';
 
 export interface RepositoryOptions {
   /** Path or URL, as `git fetch` takes it. */
@@ -21,9 +22,6 @@ export interface RepositoryOptions {
 export class RepositoryError extends Error {
   override readonly name = 'RepositoryError';
 }
-
-/** A revision that is beyond the bounds, and stays so. */
-class TooLarge extends RepositoryError {}
 
 /**
  * A bare copy of the repository. Revisions are read out of it into memory; nothing is ever checked out, so that a kill at
@@ -99,34 +97,17 @@ export class Repository {
     return revision;
   }
 
-  async #readTree(revision: string): Promise<Tree> {
-    const prefix = normalPrefix(this.#options.directory);
-    const folders = FOLDERS.map((folder) => `${prefix}${folder}`);
-    const listing = await this.#run('list the tree', [
-      'ls-tree',
-      '-r',
-      '-z',
-      '-l',
-      '--full-tree',
-      revision,
-      '--',
-      ...folders,
-    ]);
-    const entries = listing.split('\0').flatMap((line) => parseEntry(line, prefix));
-    checkBounds(entries);
-    const wanted = [...new Set(entries.filter(isRead).map((entry) => entry.object))];
-    const blobs = await this.#blobs(wanted);
-    return new Map(entries.map((entry) => [entry.path, toTreeFile(entry, blobs)]));
-  }
-
-  async #blobs(objects: readonly string[]): Promise<ReadonlyMap<string, Buffer>> {
-    if (objects.length === 0) return new Map();
-    const git = this.#git(`${objects.join('\n')}\n`);
-    try {
-      return parseBatch(await git.binaryCatFile(['--batch']));
-    } catch (error) {
-      throw new RepositoryError(`cannot read the files of the revision: ${firstLine(error)}`);
-    }
+  #readTree(revision: string): Promise<Tree> {
+    return readGitTree(revision, this.#options.directory, {
+      list: async (args) => this.#run('list the tree', [...args]),
+      cat: async (args, input) => {
+        try {
+          return await this.#git(input).binaryCatFile(args.slice(1));
+        } catch (error) {
+          throw new RepositoryError(`cannot read the files of the revision: ${firstLine(error)}`);
+        }
+      },
+    });
   }
 
   async #has(revision: string): Promise<boolean> {
@@ -195,63 +176,6 @@ async function removeLocks(directory: string): Promise<void> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const locks = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.lock'));
   for (const lock of locks) await rm(join(lock.parentPath, lock.name), { force: true });
-}
-
-interface TreeEntry {
-  readonly mode: string;
-  readonly object: string;
-  readonly size_bytes: number;
-  readonly path: string;
-}
-
-/** `100644 blob <id>    <size>\t<path>` */
-function parseEntry(line: string, prefix: string): readonly TreeEntry[] {
-  const match = /^(\d{6}) (\w+) ([0-9a-f]+) +(\d+|-)\t(.+)$/s.exec(line);
-  if (match === null) return [];
-  const [, mode = '', , object = '', size = '', path = ''] = match;
-  return [{ mode, object, size_bytes: size === '-' ? 0 : Number(size), path: path.slice(prefix.length) }];
-}
-
-function checkBounds(entries: readonly TreeEntry[]): void {
-  const total_bytes = entries.reduce((sum, entry) => sum + entry.size_bytes, 0);
-  if (entries.length > LIMITS.files) throw new TooLarge(`the revision holds more than ${LIMITS.files} files`);
-  if (total_bytes > LIMITS.totalBytes) throw new TooLarge(`the revision holds more than ${LIMITS.totalBytes} bytes`);
-}
-
-function isRead(entry: TreeEntry): boolean {
-  return entry.mode !== SUBMODULE && entry.size_bytes <= LIMITS.fileBytes;
-}
-
-const SUBMODULE = '160000';
-const LINK = '120000';
-
-function toTreeFile(entry: TreeEntry, blobs: ReadonlyMap<string, Buffer>): TreeFile {
-  if (entry.mode === SUBMODULE) return { type: 'refused', reason: 'a git submodule, which is not read' };
-  if (!isRead(entry)) return { type: 'refused', reason: `larger than ${LIMITS.fileBytes} bytes` };
-  const content = blobs.get(entry.object);
-  if (content === undefined) throw new RepositoryError(`the object ${entry.object} (${entry.path}) is missing`);
-  return entry.mode === LINK ? { type: 'link', target: content.toString('utf8') } : { type: 'file', content };
-}
-
-/** `<id> blob <size>\n<content>\n` for each object. */
-function parseBatch(output: Buffer): ReadonlyMap<string, Buffer> {
-  const blobs = new Map<string, Buffer>();
-  let at = 0;
-  while (at < output.length) {
-    const end = output.indexOf('\n', at);
-    const [object = '', type, size] = output.toString('latin1', at, end).split(' ');
-    if (type !== 'blob' || size === undefined) throw new Error(`git cat-file answered "${object} ${type ?? ''}"`);
-    const start = end + 1;
-    blobs.set(object, output.subarray(start, start + Number(size)));
-    at = start + Number(size) + 1;
-  }
-  return blobs;
-}
-
-/** `desired-state/`, and nothing for the root. */
-export function normalPrefix(directory: string): string {
-  const parts = directory.split('/').filter((part) => part !== '' && part !== '.');
-  return parts.length === 0 ? '' : `${parts.join('/')}/`;
 }
 
 /** A URL without the password that may stand in it. */
