@@ -1,38 +1,47 @@
 import { constants, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
 import {
+  type CompiledQuery,
+  type DatabaseConnection,
   type DatabaseIntrospector,
   type Dialect,
   type DialectAdapter,
   type Driver,
   type Kysely,
   type QueryCompiler,
+  type QueryResult,
   SqliteAdapter,
   type SqliteDatabase,
-  SqliteDialect,
+  SqliteDriver,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
   type SqliteStatement,
 } from 'kysely';
 
 /** How many prepared statements are kept; the program has about as many. */
 const KEPT_STATEMENTS = 256;
 
+/** How long queries may follow each other without letting requests have their turn. */
+const TURN_MS = 5;
+
 /**
  * Kysely over Node's own SQLite. One connection, whose calls are synchronous: a query must be answered by an index, and
- * what concerns many rows goes in small batches.
+ * what concerns many rows goes in small batches. Between them the event loop has its turns.
  */
 export class NodeSqliteDialect implements Dialect {
-  readonly #dialect: SqliteDialect;
+  readonly #database: Connection;
 
   /** `:memory:` for one that is gone with the process. Throws when the file is not a database or cannot be opened. */
   constructor(path: string) {
-    this.#dialect = new SqliteDialect({ database: new Connection(openDatabase(path)) });
+    this.#database = new Connection(openDatabase(path));
   }
 
   createDriver(): Driver {
-    return this.#dialect.createDriver();
+    return new TurnTakingDriver({ database: this.#database });
   }
 
   createQueryCompiler(): QueryCompiler {
-    return this.#dialect.createQueryCompiler();
+    return new SqliteQueryCompiler();
   }
 
   createAdapter(): DialectAdapter {
@@ -40,7 +49,43 @@ export class NodeSqliteDialect implements Dialect {
   }
 
   createIntrospector(db: Kysely<unknown>): DatabaseIntrospector {
-    return this.#dialect.createIntrospector(db);
+    return new SqliteIntrospector(db);
+  }
+}
+
+class TurnTakingDriver extends SqliteDriver {
+  #connection: DatabaseConnection | undefined;
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    this.#connection ??= new TurnTakingConnection(await super.acquireConnection());
+    return this.#connection;
+  }
+}
+
+/** Promises alone never let the event loop go on: a row of queries would hold up everything else until its end. */
+class TurnTakingConnection implements DatabaseConnection {
+  readonly #connection: DatabaseConnection;
+  #busy_ms = 0;
+
+  constructor(connection: DatabaseConnection) {
+    this.#connection = connection;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    if (this.#busy_ms > TURN_MS) {
+      await setImmediate();
+      this.#busy_ms = 0;
+    }
+    const start = performance.now();
+    try {
+      return await this.#connection.executeQuery<R>(query);
+    } finally {
+      this.#busy_ms += performance.now() - start;
+    }
+  }
+
+  streamQuery(): AsyncIterableIterator<never> {
+    throw new Error('the store streams no queries: a stream would hold its only connection');
   }
 }
 
@@ -124,8 +169,8 @@ class Statement implements SqliteStatement {
     return this.#statement.run(...parameters.map(bindable));
   }
 
-  iterate(): IterableIterator<unknown> {
-    throw new Error('the store streams no queries: a stream would hold its only connection');
+  iterate(parameters: readonly unknown[]): IterableIterator<unknown> {
+    return this.#statement.iterate(...parameters.map(bindable));
   }
 }
 

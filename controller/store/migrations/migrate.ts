@@ -1,14 +1,14 @@
 import type { Kysely } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import type { Tables } from '../tables.ts';
-import * as tables from './0001-tables.ts';
+import { up as tables } from './0001-tables.ts';
 
 /**
  * In the order of their names. They only add, so that controllers of the version before go on working on a database that
  * they share with one that is newer.
  */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
-  '0001-tables': tables,
+  '0001-tables': { up: tables },
 };
 
 /**
