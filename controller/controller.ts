@@ -6,6 +6,8 @@ import { Hosts } from './hosts.ts';
 import { Intake } from './intake/intake.ts';
 import { SecretsFile } from './intake/secrets-file.ts';
 import type { ControllerOptions } from './options.ts';
+import { controllerIdentities } from './secrets/identity.ts';
+import { SecretSources } from './secrets/sources.ts';
 import { Repository, shown } from './source/repository.ts';
 import { HostStore } from './store/host-store.ts';
 import { ServedStore } from './store/served-store.ts';
@@ -29,6 +31,9 @@ export async function startController(
   const { repository, branch, directory, stateDirectory } = options;
   const source = new Repository({ repository, branch, directory, stateDirectory });
   await source.open();
+  const identities = await controllerIdentities(stateDirectory, options.ageKey);
+  const secrets = new SecretSources(new SecretsFile(options.secrets), identities);
+  logger.info({ recipient: secrets.recipient }, 'secrets in git are read that are encrypted to this recipient');
   const store = new HostStore(stateDirectory);
   for (const path of await store.load()) logger.warn({ path }, 'damaged record of a host ignored');
   const waiters = new Waiters();
@@ -38,7 +43,7 @@ export async function startController(
     source,
     directory,
     store: new ServedStore(stateDirectory),
-    secrets: new SecretsFile(options.secrets),
+    secrets,
     facts: () => hosts.facts(),
     now_ms,
     changed: (names) => waiters.release(names),

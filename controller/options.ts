@@ -9,6 +9,8 @@ export interface ControllerOptions {
   readonly directory: string;
   readonly stateDirectory: string;
   readonly secrets: string | undefined;
+  /** Identity file of age; `undefined`: one of its own in the state directory. */
+  readonly ageKey: string | undefined;
   readonly tokenFile: string | undefined;
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
@@ -32,6 +34,8 @@ Serves to each host the manifest that the desired state in a git repository decl
   --branch NAME            its branch (default: main)
   --directory PATH         where hosts/, roles/ and environments/ are in it (default: desired-state)
   --secrets FILE           map of names to secrets, YAML or JSON, mode 0600
+  --age-key FILE           key that reads the secrets in git, as age-keygen makes it, mode 0600
+                           (default: age.key in the state directory, made at the first start)
   --listen ADDRESS:PORT    where to listen (default: 127.0.0.1:8470); beyond loopback it takes --token-file
   --token-file FILE        bearer token of agents and operators, mode 0600
   --tls-cert FILE          certificate chain, PEM, and
@@ -72,6 +76,7 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): C
     directory: values.directory,
     stateDirectory: resolve(values['state-directory'] ?? env['STATE_DIRECTORY'] ?? '/var/lib/holdfast-controller'),
     secrets: values.secrets,
+    ageKey: values['age-key'],
     tokenFile: values['token-file'],
     tlsCert,
     tlsKey,
@@ -94,6 +99,7 @@ function parse(args: readonly string[]) {
         branch: { type: 'string', default: 'main' },
         directory: { type: 'string', default: 'desired-state' },
         secrets: { type: 'string' },
+        'age-key': { type: 'string' },
         listen: { type: 'string', default: '127.0.0.1:8470' },
         'token-file': { type: 'string' },
         'tls-cert': { type: 'string' },

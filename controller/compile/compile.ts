@@ -17,7 +17,7 @@ import {
 import { ROLLOUT_DEFAULTS, type RolloutSettings, rolloutSection } from '../../desired-state/schema/rollout.ts';
 import { childSchemas } from '../../desired-state/schema/walk.ts';
 import type { HostFacts } from './address.ts';
-import { buildContext, hostsOfEnvironment, UnknownSecret } from './context.ts';
+import { buildContext, hostsOfEnvironment } from './context.ts';
 import { type Credentials, credentialsOf } from './credentials.ts';
 import { type InventoryHost, takeInventory } from './inventory.ts';
 import { type Issue, Issues, type Place } from './issue.ts';
@@ -26,6 +26,7 @@ import { type Located, type LocatedEntry, placeAt } from './located.ts';
 import { BROKEN, type Names } from './lookup.ts';
 import { hint } from './names.ts';
 import { findCycles, findDangling, type Requirer, refName } from './requires.ts';
+import { type KnownSecrets, knownSecrets, type Opened, UnknownSecret } from './sealed.ts';
 import type { Secrets } from './secrets.ts';
 import { evaluate, type Workshop } from './section.ts';
 import { Templates } from './template.ts';
@@ -36,8 +37,15 @@ export interface CompileOptions {
   readonly revision: string;
   /** How many revisions the controller has taken in; tells a rollback from something outdated. */
   readonly sequence?: number;
-  /** `undefined` when they are not at hand, as when a tree is checked elsewhere: then any name of a secret passes. */
+  /**
+   * Those of the file outside of git. `undefined` when they are not at hand, as when a tree is checked elsewhere: then the
+   * names of the secrets in git are known, and where there are none any name passes.
+   */
   readonly secrets: Secrets | undefined;
+  /** Those in git, see `SealedOptions`. */
+  readonly opened?: Opened | 'names' | undefined;
+  /** What makes `{{version.NAME}}` useless to who guesses texts; the same for all controllers of a repository. */
+  readonly versionKey?: Buffer;
   /** What the hosts have reported, by name. */
   readonly facts: ReadonlyMap<string, HostFacts>;
   /** Put before paths in issues, for example `desired-state/`. */
@@ -93,12 +101,13 @@ export function* compileSteps(tree: Tree, options: CompileOptions): Generator<vo
   if (layers.host.size === 0) {
     issues.add({ file: display('hosts'), line: 1, column: 1 }, 'there is no host: expected files hosts/<name>.yaml');
   }
+  const secrets = knownSecrets(tree, { outside: options.secrets, opened: options.opened, display }, issues);
   const inventory = takeInventory(layers, options.facts, issues);
   for (const layer of all) if (!inventory.used.has(layer)) checkUnused(layer, issues);
   const environments = new Map(
     [...layers.environment.keys()].map((name) => [name, hostsOfEnvironment(name, inventory)]),
   );
-  const shared = { tree, display, issues, environments, templates: new Templates(), options };
+  const shared = { tree, display, issues, environments, secrets, templates: new Templates(), options };
   const hosts = new Map<string, CompiledHost>();
   const pending = new Map<string, PendingHost>();
   for (const host of inventory.hosts) {
@@ -115,6 +124,7 @@ interface Shared {
   readonly display: (path: string) => string;
   readonly issues: Issues;
   readonly environments: ReadonlyMap<string, Names>;
+  readonly secrets: KnownSecrets;
   readonly templates: Templates;
   readonly options: CompileOptions;
 }
@@ -124,7 +134,8 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
   const context = buildContext({
     host,
     hosts: shared.environments.get(host.environment) ?? NO_HOSTS,
-    secrets: shared.options.secrets,
+    secrets: shared.secrets,
+    versionKey: shared.options.versionKey ?? NO_KEY,
     evaluate: (value) => evaluate(value, [], work),
     cycle: (value, name) => shared.issues.add(value.place, `variable "${name}" needs itself`, host.name),
   });
@@ -152,6 +163,7 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
   return { host: name, environment, roles, text, etag, resources: resources.length, rollout, credentials };
 }
 
+const NO_KEY = Buffer.alloc(0);
 const NO_HOSTS: Names = { names: () => [], get: () => undefined };
 
 interface Envelope {

@@ -1,24 +1,26 @@
-import { Secret } from '../../desired-state/schema/secret.ts';
 import type { Inventory, InventoryHost } from './inventory.ts';
 import type { Located, LocatedMap } from './located.ts';
 import { BROKEN, type Names, Pending } from './lookup.ts';
-import type { Secrets } from './secrets.ts';
+import { type KnownSecrets, UnknownSecret } from './sealed.ts';
+import { secretVersion } from './version.ts';
 
-/** What templates of a host may name: `host`, `hosts`, `environment`, `vars` and `secret`. */
+/** What templates of a host may name: `host`, `hosts`, `environment`, `vars`, `secret` and `version`. */
 export interface Context {
   readonly host: unknown;
   readonly hosts: Names;
   readonly environment: string;
   readonly vars: Names;
   readonly secret: Names;
+  /** Of each secret a short name that changes with its text, see `secretVersion`. */
+  readonly version: Names;
 }
 
 export interface ContextOptions {
   readonly host: InventoryHost;
   /** See `hostsOfEnvironment`. */
   readonly hosts: Names;
-  /** `undefined` when the secrets are not at hand: then every name stands for some secret. */
-  readonly secrets: Secrets | undefined;
+  readonly secrets: KnownSecrets;
+  readonly versionKey: Buffer;
   /** Works out a value of `vars:`, which may itself be a template. */
   readonly evaluate: (value: Located) => unknown;
   /** Tells that a variable needs itself. */
@@ -33,6 +35,7 @@ export function buildContext(options: ContextOptions): Context {
     environment: host.environment,
     vars: variables(options),
     secret: secretNames(options.secrets),
+    version: versionNames(options.secrets, options.versionKey),
   };
 }
 
@@ -91,10 +94,19 @@ export function lazyMap(
   };
 }
 
-/** Stands for a secret whose text is not at hand, as in an offline check: what a schema says of its text means nothing. */
-export class UnknownSecret extends Secret {}
-
-function secretNames(secrets: Secrets | undefined): Names {
-  if (secrets === undefined) return { names: () => [], get: (name) => new UnknownSecret(`<${name}>`) };
-  return { names: () => secrets.keys(), get: (name) => secrets.get(name) };
+function secretNames(secrets: KnownSecrets): Names {
+  return { names: () => secrets.names ?? [], get: (name) => secrets.get(name) };
 }
+
+function versionNames(secrets: KnownSecrets, key: Buffer): Names {
+  return {
+    names: () => secrets.names ?? [],
+    get: (name) => {
+      const secret = secrets.get(name);
+      if (secret === undefined || secret instanceof UnknownSecret) return secret && UNKNOWN_VERSION;
+      return secretVersion(name, secret, key);
+    },
+  };
+}
+
+const UNKNOWN_VERSION = '00000000';

@@ -12,7 +12,7 @@ export type TreeFile =
 export type Tree = ReadonlyMap<string, TreeFile>;
 
 /** The folders that the compiler reads; everything else under the root belongs to others. */
-export const FOLDERS = ['hosts', 'roles', 'environments', 'templates', 'files'] as const;
+export const FOLDERS = ['hosts', 'roles', 'environments', 'templates', 'files', 'secrets'] as const;
 
 export const LIMITS = {
   files: 50_000,

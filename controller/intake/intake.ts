@@ -3,9 +3,9 @@ import type { HostFacts } from '../compile/address.ts';
 import { type Compilation, compileSteps, type PendingHost } from '../compile/compile.ts';
 import type { Issue } from '../compile/issue.ts';
 import type { Tree } from '../compile/tree.ts';
+import type { SecretSources } from '../secrets/sources.ts';
 import { normalPrefix } from '../source/git-tree.ts';
 import type { Served, ServedHost, ServedStore } from '../store/served-store.ts';
-import type { SecretsFile } from './secrets-file.ts';
 import { SingleFlight } from './single-flight.ts';
 
 /** Where revisions come from; the real one is a `Repository`. */
@@ -18,7 +18,7 @@ export interface IntakeOptions {
   readonly source: Source;
   readonly directory: string;
   readonly store: ServedStore;
-  readonly secrets: SecretsFile;
+  readonly secrets: SecretSources;
   readonly facts: () => ReadonlyMap<string, HostFacts>;
   readonly now_ms: () => number;
   /** Told of every host whose manifest is another one now, or gone. */
@@ -97,6 +97,11 @@ export class Intake {
   /** Why the repository cannot be looked at, and since when. */
   get trouble(): Trouble | undefined {
     return this.#trouble;
+  }
+
+  /** To whom secrets in git have to be encrypted. */
+  get recipient(): string {
+    return this.#options.secrets.recipient;
   }
 
   get secretsProblem(): string | undefined {
@@ -202,11 +207,13 @@ export class Intake {
 
   async #compile(revision: string): Promise<Compilation> {
     const { source, secrets, facts, directory } = this.#options;
+    const tree = await source.readTree(revision);
+    const secretsOfTree = await secrets.of(tree);
     return inTurns(
-      compileSteps(await source.readTree(revision), {
+      compileSteps(tree, {
+        ...secretsOfTree,
         revision,
         sequence: this.#nextSequence(),
-        secrets: secrets.secrets,
         facts: facts(),
         prefix: normalPrefix(directory),
       }),

@@ -49,6 +49,7 @@ function intakeStatus(intake: Intake): object {
     issues: (wanted?.issues ?? []).map((issue) => ({ ...issue, text: formatIssue(issue) })),
     pending: [...pending.values()],
     secrets: intake.secretsProblem === undefined ? undefined : { problem: intake.secretsProblem },
+    secretRecipient: intake.recipient,
   };
 }
 

@@ -6,6 +6,8 @@ import { buildApp } from '../../../controller/app.ts';
 import { Hosts } from '../../../controller/hosts.ts';
 import { Intake, type Log } from '../../../controller/intake/intake.ts';
 import { SecretsFile } from '../../../controller/intake/secrets-file.ts';
+import { controllerIdentities } from '../../../controller/secrets/identity.ts';
+import { SecretSources } from '../../../controller/secrets/sources.ts';
 import { Repository } from '../../../controller/source/repository.ts';
 import { HostStore } from '../../../controller/store/host-store.ts';
 import { ServedStore } from '../../../controller/store/served-store.ts';
@@ -52,7 +54,7 @@ export async function startBench(
     source,
     directory: 'desired-state',
     store: new ServedStore(stateDirectory),
-    secrets: new SecretsFile(secretsFile),
+    secrets: new SecretSources(new SecretsFile(secretsFile), await controllerIdentities(stateDirectory, undefined)),
     facts: () => hosts.facts(),
     now_ms,
     changed: (names) => waiters.release(names),
