@@ -54,9 +54,13 @@ export const reportSchema = v.object({
   wantedRevision: v.optional(v.string()),
   /** Why the two differ. */
   whyDifferent: v.optional(text),
+  /** Why the agent does not take what it was last offered. */
+  refused: v.optional(text),
   run: v.optional(
     v.object({
       revision: v.string(),
+      /** Of the manifest that it was about; tells two apart that were made of one revision. */
+      sequence: v.optional(v.number()),
       dryRun: v.boolean(),
       started_ms: moment_ms,
       duration_ms: v.number(),
