@@ -5,6 +5,7 @@ import { isHostName } from '../compile/names.ts';
 import { Problem } from '../problem.ts';
 import type { Audit } from './audit.ts';
 import type { CertificateCheck, Certificates } from './certificates.ts';
+import type { Connections } from './connections.ts';
 import type { Failures } from './failures.ts';
 import { MACHINE_HEADER, parseClaim } from './machine.ts';
 import { type Access, actorOf, mayDo, type Principal } from './principal.ts';
@@ -23,6 +24,7 @@ export interface Authentication {
   readonly certificates: Certificates;
   readonly failures: Failures;
   readonly audit: Audit;
+  readonly connections: Connections;
   /** By TLS, unless told. */
   readonly peerOf?: (request: FastifyRequest) => Peer | undefined;
 }
@@ -81,7 +83,10 @@ async function hostOf(request: FastifyRequest, authentication: Authentication): 
     return refuse(request, authentication, { ...BAD_CERTIFICATE[check.why](check), proved: check.host });
   }
   const principal: Principal = { kind: 'host', host: check.host, fingerprint: peer.fingerprint };
-  if (check.host === named) return principal;
+  if (check.host === named) {
+    authentication.connections.add(peer.fingerprint, request.raw.socket);
+    return principal;
+  }
   return refuse(request, authentication, {
     status: 403,
     code: 'other-host',
@@ -135,6 +140,10 @@ async function withRole(
   authentication: Authentication,
 ): Promise<Principal> {
   const text = tokenOf(request.headers.authorization);
+  if (request.headers.authorization === undefined && request.routeOptions.config.challenges === true) {
+    const headers = { 'www-authenticate': CHALLENGE };
+    throw new Problem({ status: 401, title: TITLES[401], detail: 'a token is wanted, as the password', headers });
+  }
   if (text === undefined) {
     return refuse(request, authentication, {
       status: 401,
@@ -220,9 +229,11 @@ export async function refuse(
     title: TITLES[status],
     detail,
     extra: { code },
-    headers: status === 401 ? { 'www-authenticate': 'Bearer realm="holdfast", Basic realm="holdfast"' } : {},
+    headers: status === 401 ? { 'www-authenticate': CHALLENGE } : {},
   });
 }
+
+const CHALLENGE = 'Bearer realm="holdfast", Basic realm="holdfast"';
 
 const TITLES = { 400: 'Bad request', 401: 'Unauthorized', 403: 'Forbidden', 409: 'Conflict' } as const;
 

@@ -16,6 +16,8 @@ export type Principal =
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /** Its clients ask without a token first, as git does, to be told that one is wanted: that is no failed attempt. */
+    challenges?: true;
     /** How long the body may take to arrive; 15 s unless told. */
     bodyWithin_ms?: number;
   }
