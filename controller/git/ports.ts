@@ -1,6 +1,7 @@
 import type { Compilation } from '../compile/compile.ts';
 import type { Tree } from '../compile/tree.ts';
 import type { OperatorRole } from '../store/tables.ts';
+import type { AuditEntry } from '../trust/audit.ts';
 
 /**
  * What the git side needs of the other parts of the controller. They are given when it is put together, so that a push
@@ -79,13 +80,7 @@ export interface Rollouts {
   follow(revision: string, signal: AbortSignal): AsyncIterable<RolloutEvent>;
 }
 
-/** For the audit log. */
-export interface Record {
-  readonly actor: string;
-  readonly address: string | undefined;
-  readonly action: 'push' | 'push.refused' | 'preview';
-  readonly subject: string;
-  readonly detail: object;
+/** The audit log. */
+export interface AuditLog {
+  record(entry: AuditEntry): Promise<void>;
 }
-
-export type Audit = (record: Record) => void;
