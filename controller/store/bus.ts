@@ -2,11 +2,13 @@ import type { StoreLog } from './log.ts';
 
 /**
  * What controllers tell each other. Texts are names and ids, never contents; `report` is a JSON list of hosts, because
- * reports come by the hundred.
+ * reports come by the hundred: whoever wants to know of them listens to `HostRecords.onReport`, which has read them by then.
  */
 export type Topic = 'served' | 'rollout' | 'report' | 'preview' | 'pause' | 'refs' | 'trust';
 
-export type Handler = (text: string) => void | Promise<void>;
+export type Sender = 'self' | 'other';
+
+export type Handler = (text: string, sender: Sender) => void | Promise<void>;
 
 /**
  * Tells every controller of the same database that there is something to read. A message only shortens a delay: it may be
@@ -37,7 +39,7 @@ export class Subscribers {
 
   subscribe(topic: Topic, handler: Handler): () => void {
     // Wrapped, so that a function that subscribes twice is two subscriptions.
-    const own: Handler = (text) => handler(text);
+    const own: Handler = (text, sender) => handler(text, sender);
     const handlers = this.#handlers.get(topic) ?? new Set();
     this.#handlers.set(topic, handlers.add(own));
     return () => handlers.delete(own);
@@ -50,9 +52,9 @@ export class Subscribers {
   }
 
   /** Not within the caller's stack: a publisher is done before a subscriber begins. */
-  tell(topic: Topic, text: string): void {
+  tell(topic: Topic, text: string, sender: Sender): void {
     queueMicrotask(() => {
-      for (const handler of this.#handlers.get(topic) ?? []) void this.#call(topic, () => handler(text));
+      for (const handler of this.#handlers.get(topic) ?? []) void this.#call(topic, () => handler(text, sender));
     });
   }
 
@@ -80,7 +82,7 @@ export class LocalBus implements Bus {
   }
 
   async publish(topic: Topic, text: string): Promise<void> {
-    this.#subscribers.tell(topic, text);
+    this.#subscribers.tell(topic, text, 'self');
   }
 
   subscribe(topic: Topic, handler: Handler): () => void {

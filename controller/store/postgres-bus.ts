@@ -45,7 +45,7 @@ export class PostgresBus implements Bus {
   async publish(topic: Topic, text: string): Promise<void> {
     const payload = JSON.stringify([this.#self, topic, text]);
     if (Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES) throw new Error(`a message of topic ${topic} is too long`);
-    this.#subscribers.tell(topic, text);
+    this.#subscribers.tell(topic, text, 'self');
     await sql`select pg_notify(${CHANNEL}, ${payload})`.execute(this.#db);
   }
 
@@ -132,7 +132,7 @@ export class PostgresBus implements Bus {
 
   #hear({ payload = '' }: Notification): void {
     const [sender, topic, text] = JSON.parse(payload) as [string, Topic, string];
-    if (sender !== this.#self) this.#subscribers.tell(topic, text);
+    if (sender !== this.#self) this.#subscribers.tell(topic, text, 'other');
   }
 }
 

@@ -6,6 +6,7 @@ import type { Generated } from 'kysely';
  */
 export interface Tables {
   readonly hosts: HostsTable;
+  readonly reports: ReportsTable;
   readonly runs: RunsTable;
   readonly revisions: RevisionsTable;
   readonly manifests: ManifestsTable;
@@ -30,10 +31,15 @@ export interface HostsTable {
   last_report_ms: number | null;
   /** JSON: list of addresses by which others reach it. */
   addresses: string;
-  /** JSON: what the last report says in short, see `hosts.ts`; enough to list hosts. */
+  /** JSON: what the last report says in short, see `host-summary.ts`. */
   summary: string | null;
-  /** JSON: the last report, whole. */
-  report: string | null;
+}
+
+/** The last report of a host, whole. By itself, because `hosts` is written whenever a host calls. */
+export interface ReportsTable {
+  host: string;
+  /** JSON. */
+  report: string;
 }
 
 /** One report of an agent that told of a run. */
@@ -47,7 +53,7 @@ export interface RunsTable {
   duration_ms: number;
   changed: number;
   failed: number;
-  /** JSON: the report's `run` and `past`, with diffs; secrets are masked by the agent. */
+  /** JSON, see `runs.ts`: what was not in order, with diffs; secrets are masked by the agent. */
   detail: string;
   size_bytes: number;
 }

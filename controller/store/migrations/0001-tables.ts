@@ -13,7 +13,11 @@ export async function up(db: Kysely<Tables>): Promise<void> {
     .addColumn('last_report_ms', moment)
     .addColumn('addresses', 'text', (column) => column.notNull())
     .addColumn('summary', 'text')
-    .addColumn('report', 'text')
+    .execute();
+
+  await table('reports')
+    .addColumn('host', 'text', (column) => column.primaryKey())
+    .addColumn('report', 'text', (column) => column.notNull())
     .execute();
 
   await table('runs', { id: true })

@@ -1,0 +1,135 @@
+import type { Kysely } from 'kysely';
+import * as v from 'valibot';
+import type { Issue } from '../compile/issue.ts';
+import { plain } from './plain.ts';
+import type { Tables } from './tables.ts';
+
+/** A revision that was offered, and what became of it. */
+export interface Revision {
+  /** git's object name of the commit. */
+  readonly revision: string;
+  readonly seen_ms: number;
+  /** The name of a token, `mirror`, or a user of this machine. */
+  readonly pushedBy: string;
+  readonly pushedFrom?: string | undefined;
+  /** The first line of its message. */
+  readonly subject: string;
+}
+
+export interface RevisionRow extends Revision {
+  readonly state: 'good' | 'refused';
+  /** Of one that is good; the greatest is what is wanted now. */
+  readonly sequence?: number;
+  readonly issues: readonly Issue[];
+}
+
+/** Only the first are kept; whoever pushes it again sees all. */
+const KEPT_ISSUES = 100;
+/** Two controllers that accept at once want the same number; one of them takes the next. */
+const ATTEMPTS = 10;
+
+const issuesSchema = v.pipe(v.string(), v.parseJson(), v.array(v.custom<Issue>((value) => typeof value === 'object')));
+
+/**
+ * Keeps a good revision and returns its sequence: greater than that of every revision before, and never less than the
+ * seconds since the epoch, so that agents go on believing a controller that has lost its database. A revision that is
+ * accepted again (a rollback; other secrets) gets a new one. Not for use within a transaction.
+ */
+export async function acceptRevision(db: Kysely<Tables>, revision: Revision, now_ms: number): Promise<number> {
+  for (let attempt = 1; ; attempt += 1) {
+    const sequence = Math.max((await lastSequence(db)) + 1, Math.floor(now_ms / 1000));
+    try {
+      await put(db, { ...revision, state: 'good', sequence, issues: [] });
+      return sequence;
+    } catch (error) {
+      if (attempt === ATTEMPTS || (await lastSequence(db)) < sequence) throw error;
+    }
+  }
+}
+
+/** Keeps why a revision was refused. One that was good before stays good: it may be served. */
+export async function refuseRevision(db: Kysely<Tables>, revision: Revision, issues: readonly Issue[]): Promise<void> {
+  await put(db, { ...revision, state: 'refused', issues });
+}
+
+/** The good revision with the greatest sequence. */
+export async function lastGoodRevision(db: Kysely<Tables>): Promise<RevisionRow | undefined> {
+  const query = db.selectFrom('revisions').selectAll().where('sequence', 'is not', null);
+  const row = await query.orderBy('sequence', 'desc').limit(1).executeTakeFirst();
+  return row && toRevision(row);
+}
+
+export async function readRevision(db: Kysely<Tables>, revision: string): Promise<RevisionRow | undefined> {
+  const row = await db.selectFrom('revisions').selectAll().where('revision', '=', revision).executeTakeFirst();
+  return row && toRevision(row);
+}
+
+/** Newest first. */
+export async function listRevisions(db: Kysely<Tables>, limit: number): Promise<readonly RevisionRow[]> {
+  const query = db.selectFrom('revisions').selectAll().orderBy('seen_ms', 'desc').limit(limit);
+  return (await query.execute()).map(toRevision);
+}
+
+/** Drops up to `most` revisions that are older, and never the last good one. Returns how many it were. */
+export async function dropRevisions(db: Kysely<Tables>, before_ms: number, most: number): Promise<number> {
+  const last = await lastSequence(db);
+  const old = db
+    .selectFrom('revisions')
+    .select('revision')
+    .where('seen_ms', '<', before_ms)
+    .where((row) => row.or([row('sequence', 'is', null), row('sequence', '<', last)]))
+    .orderBy('seen_ms')
+    .limit(most);
+  return Number((await db.deleteFrom('revisions').where('revision', 'in', old).executeTakeFirst()).numDeletedRows);
+}
+
+async function lastSequence(db: Kysely<Tables>): Promise<number> {
+  const query = db.selectFrom('revisions').select((row) => row.fn.max('sequence').as('last'));
+  return (await query.executeTakeFirst())?.last ?? 0;
+}
+
+async function put(db: Kysely<Tables>, { pushedBy, pushedFrom, ...given }: RevisionRow): Promise<void> {
+  const row = {
+    ...given,
+    sequence: given.sequence ?? null,
+    subject: plain(given.subject),
+    pushed_by: plain(pushedBy),
+    pushed_from: pushedFrom === undefined ? null : plain(pushedFrom),
+    issues: JSON.stringify(given.issues.slice(0, KEPT_ISSUES)),
+  };
+  const insert = db.insertInto('revisions').values(row);
+  if (given.state === 'good') {
+    const { revision: _key, ...changes } = row;
+    await insert.onConflict((conflict) => conflict.column('revision').doUpdateSet(changes)).execute();
+    return;
+  }
+  const { seen_ms, issues } = row;
+  await insert
+    .onConflict((conflict) =>
+      conflict.column('revision').doUpdateSet({ seen_ms, issues }).where('revisions.state', '=', 'refused'),
+    )
+    .execute();
+}
+
+function toRevision(row: {
+  revision: string;
+  sequence: number | null;
+  seen_ms: number;
+  state: 'good' | 'refused';
+  issues: string;
+  pushed_by: string;
+  pushed_from: string | null;
+  subject: string;
+}): RevisionRow {
+  const { revision, sequence, seen_ms, state, issues, pushed_by, pushed_from, subject } = row;
+  return {
+    revision,
+    seen_ms,
+    state,
+    subject,
+    pushedBy: pushed_by,
+    ...(pushed_from === null ? {} : { pushedFrom: pushed_from }),
+    ...(sequence === null ? {} : { sequence }),
+    issues: v.parse(issuesSchema, issues),
+  };
+}
