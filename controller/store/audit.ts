@@ -1,45 +1,20 @@
 import type { Kysely } from 'kysely';
 import * as v from 'valibot';
-import { plain } from './plain.ts';
 import type { Tables } from './tables.ts';
 
 /** What somebody did, or was refused. */
-export interface AuditEntry {
+export interface AuditRow {
+  readonly id: number;
   readonly at_ms: number;
   /** See `AuditTable`. */
   readonly actor: string;
-  readonly address?: string | undefined;
+  readonly address?: string;
   readonly action: string;
   readonly subject: string;
-  /** Never a secret. */
-  readonly detail?: Readonly<Record<string, unknown>>;
-}
-
-export interface AuditRow extends AuditEntry {
-  readonly id: number;
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-/** So that nobody can fill the store with it. */
-const DETAIL_CHARACTERS = 8000;
-
 const detailSchema = v.pipe(v.string(), v.parseJson(), v.record(v.string(), v.unknown()));
-
-/** Within a transaction, the entry is there exactly when what it tells of is. */
-export async function recordAudit(db: Kysely<Tables>, entry: AuditEntry): Promise<void> {
-  const detail = JSON.stringify(entry.detail ?? {});
-  await db
-    .insertInto('audit')
-    .values({
-      at_ms: entry.at_ms,
-      actor: plain(entry.actor),
-      address: entry.address === undefined ? null : plain(entry.address),
-      action: plain(entry.action),
-      subject: plain(entry.subject),
-      detail: detail.length > DETAIL_CHARACTERS ? '{"cut":true}' : detail,
-    })
-    .execute();
-}
 
 /** Newest first. `before`: an id; entries that are older. */
 export async function listAudit(

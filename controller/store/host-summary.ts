@@ -29,6 +29,8 @@ const summarySchema = v.object({
       broken: v.optional(text),
       /** The first one that drifted, and how. */
       drifted: v.optional(text),
+      /** The first one that is waiting or blocked. */
+      open: v.optional(text),
       /** The same for runs in which the same resources had the same status for the same reason. */
       outcome: text,
     }),
@@ -47,6 +49,7 @@ export function summaryOf(report: Report): HostSummary {
     ...(runningRevision === undefined ? {} : { runningRevision }),
     ...(whyDifferent === undefined ? {} : { whyDifferent: cut(whyDifferent) }),
     ...(refused === undefined ? {} : { refused: cut(refused) }),
+    ...(refused === undefined ? {} : { refused: cut(refused) }),
     ...(pause === undefined ? {} : { pause: { ...pause, why: cut(pause.why) } }),
     ...(run === undefined ? {} : { run: summaryOfRun(run) }),
   };
@@ -62,6 +65,7 @@ function summaryOfRun({ revision, sequence, dryRun, started_ms, duration_ms, res
   const counts: Record<string, number> = {};
   for (const { status } of resources) counts[status] = (counts[status] ?? 0) + 1;
   const broken = resources.find(({ status }) => status === 'failed' || status === 'stalled');
+  const open = resources.find(({ status }) => status === 'waiting' || status === 'blocked');
   const drifted = resources.find(({ status }) => status === 'drifted');
   return {
     revision,
@@ -74,6 +78,7 @@ function summaryOfRun({ revision, sequence, dryRun, started_ms, duration_ms, res
     ...(drifted === undefined
       ? {}
       : { drifted: cut(`${nameOf(drifted)}: ${drifted.changes?.[0]?.summary ?? 'drifted'}`) }),
+    ...(open === undefined ? {} : { open: cut(`${nameOf(open)} is ${open.status}`) }),
     outcome: outcomeOf(revision, resources),
   };
 }
