@@ -1,4 +1,4 @@
-import type { Report } from '../../desired-state/schema/report.ts';
+import type { HostRecord } from '../store/host-records.ts';
 
 /** What is heard of a host, as far as a rollout is concerned. */
 export interface HostFact {
@@ -18,51 +18,44 @@ export interface HostFact {
   readonly gone?: true;
 }
 
-/** The part of a report that a rollout needs; small, because it is kept for every host. */
-export interface Heard {
-  readonly at_ms: number;
-  /** Of the manifest that the run was about. */
-  readonly sequence?: number;
-  readonly revision?: string;
-  readonly outcome: 'converged' | 'converging' | 'failed';
-  readonly why?: string;
-  readonly paused?: string;
-  /** It has refused what it was last offered, and says why. */
-  readonly refused?: string;
+/** What the host is served now. */
+export interface Given {
+  readonly revision: string;
+  readonly sequence: number;
+  readonly since_ms: number;
 }
 
-export function heardOf(report: Report, at_ms: number): Heard {
-  const { run, pause, refused } = report;
-  const { outcome, why } = judge(report);
-  return {
-    at_ms,
-    ...(run?.sequence === undefined ? {} : { sequence: run.sequence }),
-    ...(run === undefined ? {} : { revision: run.revision }),
-    outcome,
-    ...(why === undefined ? {} : { why }),
-    ...(pause === undefined ? {} : { paused: `paused by ${pause.by}: ${pause.why}` }),
-    ...(refused === undefined ? {} : { refused }),
-  };
+/** What a host's last report says of what it is served. Pure. */
+export function factOf(record: HostRecord | undefined, given: Given | undefined): HostFact {
+  if (record === undefined) return {};
+  const { lastSeen_ms: seen_ms, lastReport_ms: at_ms, summary } = record;
+  if (given === undefined || summary === undefined || at_ms === undefined) return { seen_ms };
+  const { pause, run } = summary;
+  const paused = pause === undefined ? {} : { paused: `paused by ${pause.by}: ${pause.why}` };
+  // An agent that does not know of sequences says at least which revision it runs.
+  const current =
+    run !== undefined &&
+    (run.sequence === undefined ? run.revision === given.revision : run.sequence >= given.sequence);
+  if (!current && summary.refused !== undefined && at_ms >= given.since_ms) {
+    const report = { at_ms, current: true, outcome: 'failed' as const, why: `refused: ${summary.refused}`, ...paused };
+    return { seen_ms, report };
+  }
+  return { seen_ms, report: { at_ms, current, ...judge(run), ...paused } };
 }
+
+type Run = NonNullable<NonNullable<HostRecord['summary']>['run']>;
 
 /**
- * What only is reported and not repaired (mode `report`) is in order as far as it goes. A retry that is not due yet is no
+ * What is only reported and not repaired (mode `report`) is in order as far as it goes. A retry that is not due yet is no
  * failure by itself: the failure before it was one.
  */
-function judge({ run }: Report): { readonly outcome: Heard['outcome']; readonly why?: string } {
+function judge(run: Run | undefined): {
+  readonly outcome: 'converged' | 'converging' | 'failed';
+  readonly why?: string;
+} {
   if (run === undefined) return { outcome: 'converging' };
-  const broken = run.resources.find(({ status }) => status === 'failed' || status === 'stalled');
-  if (broken !== undefined) {
-    return { outcome: 'failed', why: `${broken.kind}/${broken.name}: ${firstLine(broken.error ?? broken.status)}` };
-  }
-  const open = run.resources.find(({ status }) => status === 'waiting' || status === 'blocked');
-  if (open !== undefined) return { outcome: 'converging', why: `${open.kind}/${open.name} is ${open.status}` };
+  if (run.broken !== undefined) return { outcome: 'failed', why: run.broken.split('\n')[0] ?? run.broken };
+  const open = (['waiting', 'blocked'] as const).find((status) => (run.counts[status] ?? 0) > 0);
+  if (open !== undefined) return { outcome: 'converging', why: `${run.counts[open]} resources are ${open}` };
   return { outcome: run.dryRun ? 'converging' : 'converged' };
-}
-
-const MAX_WHY_CHARACTERS = 500;
-
-function firstLine(text: string): string {
-  const line = text.split('\n')[0] ?? '';
-  return line.length <= MAX_WHY_CHARACTERS ? line : `${line.slice(0, MAX_WHY_CHARACTERS)}…`;
 }

@@ -44,7 +44,11 @@ export interface Rollout {
   readonly plan: RolloutPlan;
 }
 
-export type RolloutCause = 'push' | 'secrets' | 'rollback';
+/**
+ * `push`: the way of a revision. `renewal`: the same revision means something else, mostly because of other secrets.
+ * `rollback`: back to what hosts had before.
+ */
+export type RolloutCause = 'push' | 'renewal' | 'rollback';
 
 export interface RolloutHost {
   readonly host: string;
@@ -56,6 +60,12 @@ export interface RolloutHost {
   readonly state: RolloutHostState;
   readonly since_ms: number;
   readonly why: string | null;
+}
+
+/** A rollout with its hosts. */
+export interface RolloutView {
+  readonly rollout: Rollout;
+  readonly hosts: readonly RolloutHost[];
 }
 
 export function isOver(state: RolloutState): boolean {

@@ -152,6 +152,6 @@ export async function dropManifests(db: Kysely<Tables>, before_ms: number, most:
   return unused.length;
 }
 
-function placeOf({ host, etag }: { readonly host: string; readonly etag: string }): string {
+export function placeOf({ host, etag }: { readonly host: string; readonly etag: string }): string {
   return `manifest ${host} ${etag}`;
 }

@@ -115,7 +115,7 @@ export interface RolloutsTable {
   /** Why it is in this state, in words. */
   why: string | null;
   started_by: string;
-  /** `push`, `secrets`: the way of a revision, or of other secrets for it; `rollback`: back to what hosts had before. */
+  /** `push`, `renewal` or `rollback`, see `rollout/model.ts`. */
   cause: string;
   /** JSON: settings per group, as they were when it began. */
   plan: string;

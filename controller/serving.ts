@@ -1,0 +1,112 @@
+import { batchesOf } from './store/batches.ts';
+import type { Store } from './store/database.ts';
+import { loadServed, manifestText, type ServedManifest } from './store/served-tables.ts';
+
+export interface ServingOptions {
+  readonly store: Pick<Store, 'db' | 'sealer' | 'bus'>;
+  /** Told of every host that gets another manifest now, or none any more. */
+  readonly changed: (hosts: readonly string[]) => void;
+}
+
+/** Texts are read again when they are needed; these many characters of them stay at hand for agents that come together. */
+const CACHED_CHARACTERS = 16 * 1024 * 1024;
+/** One message names so many hosts; where there are many more, all are read again. */
+const HOSTS_PER_MESSAGE = 50;
+const MOST_MESSAGES = 20;
+const ALL = '*';
+
+/** What each host gets now: in memory but for the texts, and in step with what other controllers decide. */
+export class Serving {
+  readonly #options: ServingOptions;
+  readonly #hosts = new Map<string, ServedManifest>();
+  /** By host; the least recently used first. */
+  readonly #texts = new Map<string, { readonly etag: string; readonly sequence: number; readonly text: string }>();
+  #cached = 0;
+  readonly #ends: (() => void)[] = [];
+
+  constructor(options: ServingOptions) {
+    this.#options = options;
+  }
+
+  async open(): Promise<void> {
+    const { bus } = this.#options.store;
+    this.#ends.push(
+      bus.subscribe('served', (text, sender) => (sender === 'self' ? undefined : this.refresh(hostsIn(text)))),
+      bus.onGap(() => this.refresh()),
+    );
+    await this.refresh();
+  }
+
+  close(): void {
+    for (const end of this.#ends) end();
+  }
+
+  get(host: string): ServedManifest | undefined {
+    return this.#hosts.get(host);
+  }
+
+  hosts(): ReadonlyMap<string, ServedManifest> {
+    return this.#hosts;
+  }
+
+  /** The highest that was ever given out, as far as it is known. */
+  get sequence(): number {
+    let highest = 0;
+    for (const { sequence } of this.#hosts.values()) highest = Math.max(highest, sequence);
+    return highest;
+  }
+
+  /** The manifest's text, with the secrets in clear. */
+  async text(served: ServedManifest): Promise<string> {
+    const { host, etag, sequence } = served;
+    const known = this.#texts.get(host);
+    if (known?.etag === etag && known.sequence === sequence) return known.text;
+    const text = await manifestText(this.#options.store, served);
+    if (text === undefined) throw new Error(`the manifest of ${host} is missing in the store`);
+    this.#remember(served, text);
+    return text;
+  }
+
+  /** Reads again what these hosts get, or all. Lets go who waits for what has changed. */
+  async refresh(hosts?: readonly string[]): Promise<void> {
+    const rows = await loadServed(this.#options.store.db, hosts);
+    const now = new Map(rows.map((row) => [row.host, row]));
+    const changed: string[] = [];
+    for (const host of hosts ?? new Set([...this.#hosts.keys(), ...now.keys()])) {
+      const row = now.get(host);
+      const before = this.#hosts.get(host);
+      if (row === undefined) this.#hosts.delete(host);
+      else this.#hosts.set(host, row);
+      if (row?.etag !== before?.etag || row?.sequence !== before?.sequence) changed.push(host);
+    }
+    if (changed.length > 0) this.#options.changed(changed);
+  }
+
+  /** Reads again what these hosts get, and tells the other controllers to do so; after a change in the store. */
+  async renew(hosts: readonly string[]): Promise<void> {
+    await this.refresh(hosts);
+    const { bus } = this.#options.store;
+    const messages =
+      hosts.length > HOSTS_PER_MESSAGE * MOST_MESSAGES
+        ? [ALL]
+        : [...batchesOf(hosts, HOSTS_PER_MESSAGE)].map((batch) => JSON.stringify(batch));
+    for (const message of messages) await bus.publish('served', message);
+  }
+
+  #remember({ host, etag, sequence }: ServedManifest, text: string): void {
+    this.#cached += text.length - (this.#texts.get(host)?.text.length ?? 0);
+    this.#texts.delete(host);
+    this.#texts.set(host, { etag, sequence, text });
+    for (const [oldest, entry] of this.#texts) {
+      if (this.#cached <= CACHED_CHARACTERS) return;
+      this.#texts.delete(oldest);
+      this.#cached -= entry.text.length;
+    }
+  }
+}
+
+function hostsIn(message: string): readonly string[] | undefined {
+  if (message === ALL) return undefined;
+  const hosts: unknown = JSON.parse(message);
+  return Array.isArray(hosts) ? hosts.filter((host) => typeof host === 'string') : undefined;
+}

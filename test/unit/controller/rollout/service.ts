@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import type { Compilation } from '../../../../controller/compile/compile.ts';
+import type { Rollout } from '../../../../controller/rollout/model.ts';
+import { Rollouts } from '../../../../controller/rollout/rollouts.ts';
+import { Serving } from '../../../../controller/serving.ts';
+import { openStore, type Store } from '../../../../controller/store/database.ts';
+import { HostRecords } from '../../../../controller/store/host-records.ts';
+import type { Report } from '../../../../desired-state/schema/report.ts';
+import { compile, type Files } from '../../compile/tree.ts';
+import { reportOf } from '../bench.ts';
+import { START_MS } from './fleet.ts';
+
+export const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** A tree of web hosts `web-1` to `web-<count>` and one of a database. */
+export function treeOfWebs(
+  count: number,
+  options: { readonly rollout?: string; readonly content?: string } = {},
+): Files {
+  const { rollout = '{}', content = 'one' } = options;
+  const hosts = Array.from({ length: count }, (_, index) => [
+    `hosts/web-${index + 1}.yaml`,
+    `environment: dev\nroles: [web]\naddress: 10.0.0.${index + 20}\n`,
+  ]);
+  return {
+    'environments/dev.yaml': 'network: 10.0.0.0/8\n',
+    'roles/web.yaml': `files:\n  /etc/motd: { content: ${content} }\nrollout: ${rollout}\n`,
+    'roles/db.yaml': 'services:\n  postgresql: running\n',
+    'hosts/db-1.yaml': 'environment: dev\nroles: [db]\naddress: 10.0.0.11\n',
+    ...Object.fromEntries(hosts),
+  };
+}
+
+/** One controller's part in rollouts, on a store that it may share. */
+export interface Controller {
+  readonly rollouts: Rollouts;
+  readonly serving: Serving;
+  readonly records: HostRecords;
+  readonly states: Rollout[];
+  close(): Promise<void>;
+}
+
+export class World {
+  readonly clock = { now_ms: START_MS };
+  readonly store: Store;
+  readonly #context: TestContext;
+
+  private constructor(context: TestContext, store: Store) {
+    this.#context = context;
+    this.store = store;
+  }
+
+  static async create(context: TestContext): Promise<World> {
+    const store = await openStore({ path: ':memory:', log: quiet });
+    context.after(() => store.close());
+    return new World(context, store);
+  }
+
+  async start(): Promise<Controller> {
+    const { store, clock } = this;
+    const states: Rollout[] = [];
+    const now_ms = () => clock.now_ms;
+    const records = new HostRecords(store, quiet);
+    await records.open();
+    const serving = new Serving({ store, changed: () => undefined });
+    await serving.open();
+    const rollouts = new Rollouts({ store, serving, records, now_ms, log: quiet, onState: (one) => states.push(one) });
+    await rollouts.open();
+    let closed = false;
+    const close = async (): Promise<void> => {
+      if (closed) return;
+      closed = true;
+      await rollouts.close();
+      serving.close();
+      await records.close();
+    };
+    this.#context.after(close);
+    return { rollouts, serving, records, states, close };
+  }
+
+  compile(files: Files, revision: string): Compilation {
+    const compilation = compile(files, { revision });
+    assert.deepEqual(compilation.issues, []);
+    return compilation;
+  }
+
+  async push({ rollouts }: Controller, files: Files, revision: string): Promise<Rollout> {
+    const by = { actor: 'user:ann', role: 'deploy' as const, address: undefined };
+    const rollout = await rollouts.begin({ revision, subject: 'test', by }, this.compile(files, revision));
+    await rollouts.settled();
+    return rollouts.current?.rollout ?? rollout;
+  }
+
+  /** The agent of a host has taken what it is served, and says how it went. */
+  async report(
+    controller: Controller,
+    host: string,
+    status: 'converged' | 'failed' = 'converged',
+    more: Partial<Report> = {},
+  ): Promise<void> {
+    const served = controller.serving.get(host);
+    assert.ok(served, `${host} is served nothing`);
+    this.clock.now_ms += 1;
+    const { sequence } = JSON.parse(await controller.serving.text(served));
+    const error = status === 'failed' ? { error: 'no space left' } : {};
+    const resources = [{ kind: 'files', name: '/etc/motd', status, ...error }];
+    const run = { revision: served.revision, sequence, dryRun: false, started_ms: 1, duration_ms: 1, resources };
+    await controller.records.add(reportOf(host, { run, ...more }), this.clock.now_ms);
+    await controller.rollouts.settled();
+  }
+
+  /** Time passes, hosts call, and whatever is due by then is done. */
+  async pass(controller: Controller, duration_ms: number, hosts: readonly string[] = []): Promise<void> {
+    this.clock.now_ms += duration_ms;
+    for (const host of hosts) controller.records.seen(host, this.clock.now_ms);
+    controller.rollouts.look();
+    await controller.rollouts.settled();
+  }
+}
+
+/** The files that the hosts are served, by host. */
+export async function contents({ serving }: Controller): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const [host, served] of [...serving.hosts()].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const { resources } = JSON.parse(await serving.text(served));
+    found[host] = String(resources[0].spec.content ?? resources[0].name);
+  }
+  return found;
+}
+
+export function stateOf({ rollouts }: Controller): string {
+  const rollout = rollouts.current?.rollout;
+  return rollout === undefined ? 'none' : `${rollout.state}${rollout.why === null ? '' : `: ${rollout.why}`}`;
+}
