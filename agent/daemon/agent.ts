@@ -451,6 +451,7 @@ export class Agent {
     const { config, version, facts } = this.#parts;
     const { running, wanted, whyDifferent } = this.#revisions();
     const pause = this.#pause.current;
+    const refused = this.#view().refused?.reason;
     return {
       host: config.host,
       agentVersion: version,
@@ -459,6 +460,7 @@ export class Agent {
       ...(running === undefined ? {} : { runningRevision: running }),
       ...(wanted === undefined ? {} : { wantedRevision: wanted }),
       ...(whyDifferent === undefined ? {} : { whyDifferent: cut(whyDifferent) }),
+      ...(refused === undefined ? {} : { refused: cut(refused) }),
       facts: await facts.read(),
     };
   }

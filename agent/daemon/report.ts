@@ -50,7 +50,7 @@ export function noteworthy({ started_ms, revision, resources }: RunResult): Past
  * What makes one run's result another's equal as far as a reader is concerned: times and the retry that is due do not
  * count. A status `changed` is the same as `converged` one run later, and is told by `past`.
  */
-export function outcomeKey({ revision, dryRun, resources }: RunResult): string {
+export function outcomeKey({ revision, sequence, dryRun, resources }: RunResult): string {
   const parts = resources
     .filter(({ status }) => status !== 'converged' && status !== 'changed')
     .map(({ kind, name, status, changes, error }) => [
@@ -60,7 +60,7 @@ export function outcomeKey({ revision, dryRun, resources }: RunResult): string {
       changes.map(({ summary }) => summary),
       error,
     ]);
-  return JSON.stringify([revision, dryRun, resources.length, parts]);
+  return JSON.stringify([revision, sequence, dryRun, resources.length, parts]);
 }
 
 /** The report itself where it is not too large; otherwise without diffs, and in the end without what is past. */

@@ -164,6 +164,7 @@ export class Reporter {
         : {
             run: {
               revision: run.revision,
+              ...(run.sequence === undefined ? {} : { sequence: run.sequence }),
               dryRun: run.dryRun,
               started_ms: run.started_ms,
               duration_ms: run.duration_ms,

@@ -91,9 +91,17 @@ export function createEngine(options: EngineOptions): Engine {
           enforcing = false;
         }
       }
-      const { host, revision } = run.manifest;
+      const { host, revision, sequence } = run.manifest;
       const duration_ms = performance.now() - begun;
-      return Object.freeze({ host, revision, dryRun: dry, started_ms, duration_ms, resources });
+      return Object.freeze({
+        host,
+        revision,
+        ...(sequence === undefined ? {} : { sequence }),
+        dryRun: dry,
+        started_ms,
+        duration_ms,
+        resources,
+      });
     },
 
     recollection() {

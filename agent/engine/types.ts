@@ -17,6 +17,7 @@ export interface DeclaredResource extends ResourceRef {
 export interface EngineManifest {
   readonly host: string;
   readonly revision: string;
+  readonly sequence?: number | undefined;
   readonly mode: Mode;
   readonly agent: { readonly retryFirst_ms: number; readonly retryMax_ms: number };
   readonly resources: readonly DeclaredResource[];
@@ -64,6 +65,8 @@ export interface ResourceResult extends ResourceRef {
 export interface RunResult {
   readonly host: string;
   readonly revision: string;
+  /** Of the manifest; tells apart two that were made of one revision. */
+  readonly sequence?: number;
   readonly dryRun: boolean;
   /** Milliseconds since the epoch. */
   readonly started_ms: number;
