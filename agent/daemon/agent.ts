@@ -12,6 +12,7 @@ import { type ControllerView, Follower, hashOf } from './follow.ts';
 import type { Log } from './log.ts';
 import { readCachedManifest, writeCachedManifest } from './manifest-cache.ts';
 import { Pause, type PauseRequest, type PauseState } from './pause.ts';
+import { Previews } from './previews.ts';
 import { ReconcileLoop } from './reconcile-loop.ts';
 import { cut } from './report.ts';
 import { Reporter } from './reporter.ts';
@@ -34,6 +35,8 @@ export interface AgentParts {
   readonly config: AgentConfig;
   readonly version: string;
   readonly engine: Engine;
+  /** For previews: it can look and change nothing. */
+  readonly looker: () => Engine;
   readonly files: StateFiles;
   /** Absent where no controller is configured. */
   readonly client: ControllerClient | undefined;
@@ -108,6 +111,12 @@ export class Agent {
     });
     this.#pause = new Pause({ files, onExpired: (pause) => this.#resumed('by itself', pause) });
     if (client === undefined) return;
+    const previews = new Previews({
+      host: config.host,
+      engine: parts.looker,
+      send: (id, preview) => client.preview(id, preview),
+      onProblem: (message) => log.warning(message),
+    });
     this.#follower = new Follower({
       client,
       host: config.host,
@@ -115,6 +124,8 @@ export class Agent {
       runningHash: () => this.#manifestHash,
       accept: (manifest, text) => this.#accept(manifest, text),
       onChange: (view) => this.#controllerChanged(view),
+      onPreview: (id, text) => void previews.ask(id, text),
+      onPause: (order) => void this.#followPause(order),
       ...(random === undefined ? {} : { random }),
     });
     this.#reporter = new Reporter({
@@ -173,12 +184,7 @@ export class Agent {
 
   async pause(request: PauseRequest): Promise<PauseState> {
     const pause = await this.#pause.set(request);
-    const { log, meter } = this.#parts;
-    const until = new Date(pause.until_ms).toISOString();
-    log.warning(`paused until ${until} by ${pause.by}: ${pause.why}`);
-    meter.event('paused', { title: `paused until ${until}`, text: `by ${pause.by}: ${pause.why}` }, {});
-    this.#beat();
-    this.#reporter?.changed();
+    this.#paused(pause);
     return pause;
   }
 
@@ -392,6 +398,26 @@ export class Agent {
     if (reason !== this.#refusedReason) this.#beat();
     this.#refusedReason = reason;
     this.#parts.onStatus();
+  }
+
+  #paused({ until_ms, by, why }: PauseState): void {
+    const { log, meter } = this.#parts;
+    const until = new Date(until_ms).toISOString();
+    log.warning(`paused until ${until} by ${by}: ${why}`);
+    meter.event('paused', { title: `paused until ${until}`, text: `by ${by}: ${why}` }, {});
+    this.#beat();
+    this.#reporter?.changed();
+  }
+
+  /** What the controller says of pauses. It says so again, so that nothing is lost where it cannot be kept now. */
+  async #followPause(order: PauseState | undefined): Promise<void> {
+    try {
+      const { begun, ended } = await this.#pause.follow(order);
+      if (begun !== undefined) this.#paused(begun);
+      if (ended !== undefined) this.#resumed('through the controller', ended);
+    } catch (error) {
+      this.#problem('pause', `what the controller orders could not be kept: ${reasonOf(error)}`);
+    }
   }
 
   #resumed(how: string, { by, since_ms }: PauseState): void {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { decodeManifest, type Manifest, ManifestError } from '../../desired-state/schema/manifest.ts';
+import type { PauseState } from '../../desired-state/schema/report.ts';
 import { Backoff } from './backoff.ts';
 import { type ControllerClient, ControllerError, type ManifestAnswer, type Withheld } from './controller-client.ts';
 
@@ -31,6 +32,10 @@ export interface FollowOptions {
   readonly runningHash: () => string | undefined;
   /** Takes a good manifest. What it throws counts as a refusal. */
   readonly accept: (manifest: Manifest, text: string) => Promise<void>;
+  /** Asked to look at a manifest without taking it. */
+  readonly onPreview: (id: string, text: string) => void;
+  /** Told with each answer what the controller says of pauses. */
+  readonly onPause: (order: PauseState | undefined) => void;
   /** Told when the view changed in a way that people care about. */
   readonly onChange: (view: ControllerView) => void;
   readonly random?: () => number;
@@ -52,6 +57,8 @@ export class Follower {
   readonly #stop = new AbortController();
   #view: ControllerView = { state: 'unknown', since_ms: Date.now() };
   #etag: string | undefined;
+  /** The pause that the controller last ordered, as text. */
+  #order = '';
   #ended: Promise<void> = Promise.resolve();
   #wake: () => void = () => {};
 
@@ -99,11 +106,16 @@ export class Follower {
     } catch (error) {
       return this.#away(error);
     }
-    const { text, etag, revision, withheld } = answer;
+    const { text, etag, revision, withheld, pause, preview } = answer;
     this.#answered(text === undefined ? revision : undefined, withheld);
+    if (pause !== undefined) this.#options.onPause(pause === 'none' ? undefined : pause);
     if (text !== undefined) return this.#judge(text, etag);
     this.#backoff.reset();
-    const heldLongEnough = !hold || performance.now() - asked >= HELD_AT_LEAST_MS;
+    const order = pause === undefined || pause === 'none' ? '' : JSON.stringify(pause);
+    const ordered = order !== this.#order || preview !== undefined;
+    this.#order = order;
+    if (preview !== undefined) this.#options.onPreview(preview.id, preview.text);
+    const heldLongEnough = ordered || !hold || performance.now() - asked >= HELD_AT_LEAST_MS;
     return heldLongEnough ? 0 : Math.round(this.#random() * NOT_HELD_PAUSE_MS);
   }
 

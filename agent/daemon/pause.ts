@@ -26,7 +26,17 @@ export const pauseRequestSchema = v.strictObject({
 });
 export type PauseRequest = v.InferOutput<typeof pauseRequestSchema>;
 
-const storedSchema = v.object({ by: v.string(), why: v.string(), since_ms: v.number(), until_ms: v.number() });
+const stateEntries = { by: v.string(), why: v.string(), since_ms: v.number(), until_ms: v.number() };
+/** A pause as the controller orders it. */
+export const pauseOrderSchema = v.object(stateEntries);
+const storedSchema = v.object({
+  ...stateEntries,
+  /** It came through the controller, which also ends it. */
+  ordered: v.optional(v.boolean()),
+  /** Ended on this host, against the controller's order: that order counts no more. */
+  dismissed: v.optional(v.boolean()),
+});
+type Stored = v.InferOutput<typeof storedSchema>;
 
 export interface PauseOptions {
   readonly files: StateFiles;
@@ -40,7 +50,9 @@ const LOOK_AT_CLOCK_MS = 30_000;
 /** Whether somebody has paused the agent. Kept on disk, so that a restart does not end it; expires by itself. */
 export class Pause {
   readonly #options: PauseOptions;
-  #current: PauseState | undefined;
+  #current: Stored | undefined;
+  /** `since_ms` of an order that was ended here. */
+  #dismissed: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: PauseOptions) {
@@ -48,7 +60,7 @@ export class Pause {
   }
 
   get current(): PauseState | undefined {
-    return this.#current !== undefined && isOver(this.#current) ? undefined : this.#current;
+    return this.#current === undefined || isOver(this.#current) ? undefined : stateOf(this.#current);
   }
 
   /** Takes up what an earlier process left. A damaged file counts as no pause, and is put aside. */
@@ -59,6 +71,7 @@ export class Pause {
     if (!stored.success)
       return `the file of a pause was damaged and put aside as ${await this.#options.files.putAside(NAME)}`;
     if (isOver(stored.output)) await this.#options.files.remove(NAME);
+    else if (stored.output.dismissed === true) this.#dismissed = stored.output.since_ms;
     else this.#begin(stored.output);
     return undefined;
   }
@@ -74,24 +87,48 @@ export class Pause {
   /** Resolves with the pause that ended; `undefined` where there was none. */
   async end(): Promise<PauseState | undefined> {
     const ended = this.current;
-    await this.#options.files.remove(NAME);
+    if (ended !== undefined && this.#current?.ordered === true) {
+      this.#dismissed = ended.since_ms;
+      await this.#options.files.write(NAME, `${JSON.stringify({ ...ended, ordered: true, dismissed: true })}\n`);
+    } else await this.#options.files.remove(NAME);
     clearTimeout(this.#timer);
     this.#current = undefined;
     return ended;
+  }
+
+  /**
+   * What the controller orders, told with every answer of it: a pause, or that there is none, which ends one that it had
+   * ordered and no other. One that was ended on the host is not taken up again. Tells what has changed by it.
+   */
+  async follow(order: PauseState | undefined): Promise<{ begun?: PauseState; ended?: PauseState }> {
+    if (order === undefined) {
+      const ended = this.current;
+      if (ended === undefined || this.#current?.ordered !== true) return {};
+      clearTimeout(this.#timer);
+      this.#current = undefined;
+      await this.#options.files.remove(NAME);
+      return { ended };
+    }
+    if (isOver(order) || order.since_ms === this.#dismissed) return {};
+    const { current } = this;
+    if (current !== undefined && isSame(current, order)) return {};
+    await this.#options.files.write(NAME, `${JSON.stringify({ ...order, ordered: true })}\n`);
+    this.#begin({ ...order, ordered: true });
+    return { begun: order };
   }
 
   close(): void {
     clearTimeout(this.#timer);
   }
 
-  #begin(pause: PauseState): void {
+  #begin(pause: Stored): void {
     this.#current = pause;
     clearTimeout(this.#timer);
     const wait_ms = Math.min(Math.max(pause.until_ms - Date.now(), 1), LOOK_AT_CLOCK_MS);
     this.#timer = setTimeout(() => this.#look(pause), wait_ms);
   }
 
-  #look(pause: PauseState): void {
+  #look(pause: Stored): void {
     if (!isOver(pause)) {
       this.#begin(pause);
       return;
@@ -99,8 +136,16 @@ export class Pause {
     this.#current = undefined;
     // The file says itself that it is over: that it cannot be removed costs nothing.
     this.#options.files.remove(NAME).catch(() => {});
-    this.#options.onExpired(pause);
+    this.#options.onExpired(stateOf(pause));
   }
+}
+
+function stateOf({ by, why, since_ms, until_ms }: Stored): PauseState {
+  return { by, why, since_ms, until_ms };
+}
+
+function isSame(one: PauseState, other: PauseState): boolean {
+  return one.since_ms === other.since_ms && one.until_ms === other.until_ms && one.by === other.by;
 }
 
 /** Also where the clock was set back so far that it would last longer than a pause may. */

@@ -49,6 +49,8 @@ class FakeEngine implements Engine {
 interface Setup {
   readonly agent: Agent;
   readonly engine: FakeEngine;
+  /** Of previews. */
+  readonly looker: FakeEngine;
   readonly controller: FakeController;
   readonly directory: string;
   readonly lines: string[];
@@ -61,6 +63,7 @@ async function setup(t: TestContext, prepare: (directory: string) => Promise<voi
   mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: Date.UTC(2026, 0, 1, 0, 0, 7) });
   const { log, lines } = recordingLog();
   const engine = new FakeEngine();
+  const looker = new FakeEngine();
   const controller = new FakeController();
   const meter = new Meter();
   const store = new OpenMetricsStore();
@@ -68,8 +71,6 @@ async function setup(t: TestContext, prepare: (directory: string) => Promise<voi
   const config: AgentConfig = {
     host: HOST,
     controller: new URL('http://controller.test'),
-    tokenFile: undefined,
-    caFile: undefined,
     statsd: 'off',
     stateDirectory: directory,
     runDirectory: directory,
@@ -78,6 +79,7 @@ async function setup(t: TestContext, prepare: (directory: string) => Promise<voi
     config,
     version: '1.2.3',
     engine,
+    looker: () => looker,
     files,
     client: controller,
     log,
@@ -92,7 +94,7 @@ async function setup(t: TestContext, prepare: (directory: string) => Promise<voi
     await agent.stop();
     mock.timers.reset();
   });
-  return { agent, engine, controller, directory, lines, metrics: () => store.text() };
+  return { agent, engine, looker, controller, directory, lines, metrics: () => store.text() };
 }
 
 async function pass(seconds: number): Promise<void> {
@@ -349,4 +351,98 @@ test('a run without a sign of life for an hour is an ailment: the watchdog is no
   engine.gate = undefined;
   gate.resolve();
   await asked;
+});
+
+test('a preview is answered with what would change, and what runs stays what it was', async (t) => {
+  const { agent, engine, looker, controller } = await setup(t);
+  controller.serve(manifestText({ revision: 'one' }), '"1"');
+  await agent.start();
+  await settle();
+  const runs = engine.runs.length;
+  looker.resources = [
+    { ...drifted, status: 'drifted', changes: drifted.changes.map((one) => ({ ...one, outcome: 'pending' })) },
+  ];
+  controller.order({ preview: { id: 'p1', text: manifestText({ revision: 'two' }) } });
+  await settle();
+  assert.deepEqual(controller.previews, [
+    {
+      id: 'p1',
+      preview: {
+        host: HOST,
+        revision: 'two',
+        changes: [{ kind: 'files', name: '/etc/motd', summary: 'write 1 line', diff: '-a\n+b\n', hazard: 'none' }],
+        problems: [],
+        more: 0,
+      },
+    },
+  ]);
+  assert.deepEqual(
+    [looker.runs.map(({ dryRun }) => dryRun), engine.runs.length, agent.status().revision.running],
+    [[true], runs, 'one'],
+  );
+  assert.equal(controller.asked.at(-1)?.etag, '"1"', 'it is held again at once, with what it has');
+});
+
+test('a preview of a manifest that could not run here says so', async (t) => {
+  const { agent, controller } = await setup(t);
+  controller.serve(manifestText({ revision: 'one' }), '"1"');
+  await agent.start();
+  await settle();
+  controller.order({ preview: { id: 'p1', text: manifestText({ host: 'db-1' }) } });
+  await settle();
+  controller.order({ preview: { id: 'p2', text: '{"format":' } });
+  await settle();
+  assert.deepEqual(
+    controller.previews.map(({ preview }) => preview.problems[0]),
+    ['the manifest is of host "db-1"', 'this host would refuse it: the manifest is not JSON (10 characters)'],
+  );
+});
+
+test('a pause that the controller orders begins, outlives a restart of the agent, and ends with the order', async (t) => {
+  const { agent, engine, controller, directory } = await setup(t);
+  const since_ms = Date.now();
+  const order = { by: 'ann', why: 'upgrade', since_ms, until_ms: since_ms + 3_600_000 };
+  controller.serve(manifestText(), '"1"');
+  controller.pause = 'none';
+  await agent.start();
+  await settle();
+  controller.order({ pause: order });
+  await settle();
+  assert.deepEqual(agent.status().pause, order);
+  assert.match(await readFile(join(directory, 'pause.json'), 'utf8'), /"ordered":true/);
+  assert.deepEqual(controller.reports.at(-1)?.pause, order);
+  await agent.reconcile();
+  assert.equal(engine.runs.at(-1)?.dryRun, true);
+  controller.order({ pause: 'none' });
+  await settle();
+  assert.equal(agent.status().pause, undefined);
+});
+
+test('a pause that was ordered on the host itself is not ended by the controller', async (t) => {
+  const { agent, controller } = await setup(t);
+  controller.serve(manifestText(), '"1"');
+  controller.pause = 'none';
+  await agent.start();
+  await settle();
+  await agent.pause({ for_ms: 3_600_000, why: 'upgrade', by: 'root' });
+  controller.order({ pause: 'none' });
+  await settle();
+  assert.equal(agent.status().pause?.by, 'root');
+});
+
+test('an ordered pause that was ended on the host is not taken up again, until there is another', async (t) => {
+  const { agent, controller } = await setup(t);
+  const since_ms = Date.now();
+  const order = { by: 'ann', why: 'upgrade', since_ms, until_ms: since_ms + 3_600_000 };
+  controller.serve(manifestText(), '"1"');
+  controller.pause = order;
+  await agent.start();
+  await settle();
+  await agent.resume('root');
+  controller.order({ pause: order });
+  await settle();
+  assert.equal(agent.status().pause, undefined);
+  controller.order({ pause: { ...order, since_ms: since_ms + 1 } });
+  await settle();
+  assert.equal(agent.status().pause?.by, 'ann');
 });

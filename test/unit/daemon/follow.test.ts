@@ -27,6 +27,8 @@ function setup(t: TestContext, running?: string): Setup {
       accepted.push(next.revision);
     },
     onChange: () => {},
+    onPreview: () => {},
+    onPause: () => {},
     random: () => 0.5,
   });
   t.after(async () => {

@@ -7,6 +7,7 @@ import { ControllerError } from '../../../agent/daemon/controller-client.ts';
 import { createLog, type Log } from '../../../agent/daemon/log.ts';
 import { StateFiles } from '../../../agent/daemon/state-files.ts';
 import { linuxFiles } from '../../../agent/host/files/linux.ts';
+import type { Preview } from '../../../desired-state/schema/preview.ts';
 import type { Report } from '../../../desired-state/schema/report.ts';
 
 export const HOST = 'web-1';
@@ -67,11 +68,22 @@ export class FakeController implements ControllerClient {
   away = false;
   readonly asked: { readonly etag: string | undefined; readonly wait_ms: number; readonly at_ms: number }[] = [];
   readonly reports: Report[] = [];
+  readonly previews: { readonly id: string; readonly preview: Preview }[] = [];
+  /** What it says of pauses; it does not speak of them unless told. */
+  pause: ManifestAnswer['pause'];
+  #preview: ManifestAnswer['preview'];
   #release: () => void = () => {};
 
   serve(text: string, etag: string | undefined): void {
     this.text = text;
     this.etag = etag;
+    this.#release();
+  }
+
+  /** Answers what is held: with a manifest to look at, or with what it says of pauses. */
+  order(order: Pick<ManifestAnswer, 'pause' | 'preview'>): void {
+    if (order.pause !== undefined) this.pause = order.pause;
+    this.#preview = order.preview;
     this.#release();
   }
 
@@ -95,14 +107,22 @@ export class FakeController implements ControllerClient {
       });
       this.#throwIfAway();
     }
+    const pause = this.pause === undefined ? {} : { pause: this.pause };
+    const preview = this.#preview;
+    this.#preview = undefined;
+    if (preview !== undefined) return { text: undefined, etag, revision: undefined, preview, ...pause };
     if (this.text === undefined) throw new ControllerError('the controller answered 503', { status: 503 });
-    if (etag !== undefined && etag === this.etag) return { text: undefined, etag, revision: undefined };
-    return { text: this.text, etag: this.etag, revision: undefined };
+    if (etag !== undefined && etag === this.etag) return { text: undefined, etag, revision: undefined, ...pause };
+    return { text: this.text, etag: this.etag, revision: undefined, ...pause };
   }
 
   async report(report: Report): Promise<void> {
     this.#throwIfAway();
     this.reports.push(report);
+  }
+
+  async preview(id: string, preview: Preview): Promise<void> {
+    this.previews.push({ id, preview });
   }
 
   #throwIfAway(): void {
