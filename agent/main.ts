@@ -26,6 +26,11 @@ const commands: readonly Entry[] = [
     load: async () => (await import('./cli/daemon.ts')).daemon,
   },
   {
+    name: 'enroll',
+    summary: 'make this machine a host of a controller',
+    load: async () => (await import('./cli/enroll.ts')).enroll,
+  },
+  {
     name: 'status',
     summary: 'show how this host is, as the daemon sees it',
     load: async () => (await import('./cli/status.ts')).status,

@@ -1,12 +1,17 @@
+import type { ServerOptions } from 'node:https';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { requireToken } from './auth.ts';
 import type { Hosts } from './hosts.ts';
+import { HANDSHAKE_BOUND_MS, HEADERS_BOUND_MS, installLimits, REQUEST_BOUND_MS } from './http-limits.ts';
 import type { Intake } from './intake/intake.ts';
 import { openApi } from './openapi.ts';
 import { frameworkProblem, installProblems } from './problem.ts';
 import { manifestRoute } from './routes/manifest.ts';
 import { reportsRoute } from './routes/reports.ts';
 import { statusRoutes } from './routes/status.ts';
+import { type Authentication, installAuthentication } from './trust/authenticate.ts';
+import { trustAdminRoutes } from './trust/routes/admin.ts';
+import { enrollRoutes } from './trust/routes/enroll.ts';
+import type { Trust } from './trust/trust.ts';
 import type { Waiters } from './waiters.ts';
 
 /** What the routes work with. */
@@ -14,20 +19,23 @@ export interface Services {
   readonly intake: Intake;
   readonly hosts: Hosts;
   readonly waiters: Waiters;
+  readonly trust: Trust;
+  readonly now_ms: () => number;
   /** Shown in the status. */
   readonly source: { readonly repository: string; readonly branch: string; readonly directory: string };
 }
 
 export interface AppOptions {
   readonly services: Services;
-  /** Without one, everybody who reaches the controller gets the manifests, and with them the secrets. */
-  readonly token: string | undefined;
   readonly logger?: FastifyBaseLogger;
-  readonly tls?: { readonly cert: string; readonly key: string };
+  /** The controller's own certificate, and the authority whose certificates hosts show. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
+  /** What a connection proves of its other side; by TLS unless told. */
+  readonly peerOf?: NonNullable<Authentication['peerOf']>;
 }
 
 /** Wires the HTTP interface; listens to nothing yet. */
-export function buildApp({ services, token, logger, tls }: AppOptions): FastifyInstance {
+export function buildApp({ services, logger, tls, peerOf }: AppOptions): FastifyInstance {
   const options = {
     ...(logger === undefined ? {} : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -37,22 +45,39 @@ export function buildApp({ services, token, logger, tls }: AppOptions): FastifyI
     forceCloseConnections: 'idle' as const,
     // A host name cannot need more, and a token neither.
     bodyLimit: 16 * 1024,
+    requestTimeout: REQUEST_BOUND_MS,
   };
-  const app: FastifyInstance = tls === undefined ? fastify(options) : fastify({ ...options, https: tls });
+  const app: FastifyInstance = tls === undefined ? fastify(options) : fastify({ ...options, https: secure(tls) });
   installProblems(app);
-  app.get('/healthz', async (_request, reply) => {
+  installLimits(app);
+  installAuthentication(app, { ...services.trust, ...(peerOf && { peerOf }) });
+  const anyone = { config: { access: 'anyone' } } as const;
+  app.get('/healthz', anyone, async (_request, reply) => {
     const { intake } = services;
     const status = intake.served === undefined ? 'starting' : 'ok';
     return reply
       .code(status === 'ok' ? 200 : 503)
       .send({ status, served: intake.served?.revision, trouble: intake.trouble });
   });
-  app.get('/openapi.json', async () => openApi);
-  app.register(async (guarded) => {
-    if (token !== undefined) guarded.addHook('onRequest', requireToken(token));
-    manifestRoute(guarded, services);
-    reportsRoute(guarded, services);
-    statusRoutes(guarded, services);
-  });
+  app.get('/openapi.json', anyone, async () => openApi);
+  const { intake, trust, now_ms } = services;
+  enrollRoutes(app, { trust, now_ms, knows: (host) => (intake.wanted ?? intake.served) && intake.knows(host) });
+  trustAdminRoutes(app, { trust, now_ms });
+  manifestRoute(app, services);
+  reportsRoute(app, services);
+  statusRoutes(app, services);
   return app;
+}
+
+function secure(tls: NonNullable<AppOptions['tls']>): ServerOptions {
+  return {
+    ...tls,
+    // Operators have no certificate. What a host shows is looked at by authenticate.ts, which can say what is wrong with it.
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: HANDSHAKE_BOUND_MS,
+    headersTimeout: HEADERS_BOUND_MS,
+    connectionsCheckingInterval: 5_000,
+  };
 }

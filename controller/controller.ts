@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { Server } from 'node:https';
+import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { buildApp } from './app.ts';
-import { readToken } from './auth.ts';
 import { Hosts } from './hosts.ts';
 import { Intake } from './intake/intake.ts';
 import { SecretsFile } from './intake/secrets-file.ts';
@@ -9,13 +9,16 @@ import type { ControllerOptions } from './options.ts';
 import { controllerIdentities } from './secrets/identity.ts';
 import { SecretSources } from './secrets/sources.ts';
 import { Repository, shown } from './source/repository.ts';
+import { openStore } from './store/database.ts';
 import { HostStore } from './store/host-store.ts';
 import { ServedStore } from './store/served-store.ts';
+import { ServerCertificate, serverNames } from './trust/server-certificate.ts';
+import { openTrust } from './trust/trust.ts';
 import { Waiters } from './waiters.ts';
 import { watchBranch } from './watch.ts';
 
 export interface RunningController {
-  /** `http://127.0.0.1:8470` */
+  /** `https://127.0.0.1:8470` */
   readonly url: string;
   /** Lets held requests go, finishes what is running, and closes. */
   stop(): Promise<void>;
@@ -26,9 +29,8 @@ export async function startController(
   options: ControllerOptions,
   logger: FastifyBaseLogger,
 ): Promise<RunningController> {
-  const token = options.tokenFile === undefined ? undefined : await readToken(options.tokenFile);
-  const tls = await readTls(options);
   const { repository, branch, directory, stateDirectory } = options;
+  const now_ms = (): number => Date.now();
   const source = new Repository({ repository, branch, directory, stateDirectory });
   await source.open();
   const identities = await controllerIdentities(stateDirectory, options.ageKey);
@@ -36,8 +38,15 @@ export async function startController(
   logger.info({ recipient: secrets.recipient }, 'secrets in git are read that are encrypted to this recipient');
   const store = new HostStore(stateDirectory);
   for (const path of await store.load()) logger.warn({ path }, 'damaged record of a host ignored');
+  const database = await openStore({
+    path: join(stateDirectory, 'controller.db'),
+    masterKeyFile: join(stateDirectory, 'master.key'),
+    log: logger,
+  });
+  const trust = await openTrust({ ...options, store: database, now_ms, log: logger });
+  const names = serverNames(options.names, options.host);
+  const certificate = await ServerCertificate.issue({ authority: trust.authority, names, now_ms });
   const waiters = new Waiters();
-  const now_ms = (): number => Date.now();
   const hosts = new Hosts({ store, intake: () => intake, now_ms, silentAfter_ms: options.silentAfter_ms });
   const intake: Intake = new Intake({
     source,
@@ -52,15 +61,13 @@ export async function startController(
   await intake.open();
   const shownSource = { repository: shown(repository), branch, directory };
   const app = buildApp({
-    services: { intake, hosts, waiters, source: shownSource },
-    token,
+    services: { intake, hosts, waiters, trust, now_ms, source: shownSource },
     logger,
-    ...(tls && { tls }),
+    tls: certificate.context,
   });
   const url = await app.listen({ host: options.host, port: options.port });
-  if (token !== undefined && tls === undefined && !/\/\/(?:127\.|localhost|\[::1\])/.test(url)) {
-    logger.warn({ url }, 'secrets and the token travel in clear: give --tls-cert and --tls-key');
-  }
+  if (app.server instanceof Server) certificate.keepFresh(app.server, logger);
+  logger.info({ names, pin: trust.authority.pin }, 'the controller is known by these names');
   // A refresh never rejects: what goes wrong is in the status and in the log.
   void intake.refresh();
   const timer = setInterval(() => void intake.refresh(), options.poll_ms);
@@ -71,13 +78,10 @@ export async function startController(
       clearInterval(timer);
       unwatch();
       waiters.close();
+      certificate.close();
       await app.close();
       await intake.idle();
+      await database.close();
     },
   };
-}
-
-async function readTls({ tlsCert, tlsKey }: ControllerOptions): Promise<{ cert: string; key: string } | undefined> {
-  if (tlsCert === undefined || tlsKey === undefined) return undefined;
-  return { cert: await readFile(tlsCert, 'utf8'), key: await readFile(tlsKey, 'utf8') };
 }

@@ -32,7 +32,7 @@ function mayHaveBody({ headers }: FastifyRequest): boolean {
 
 function endUnlessComplete({ raw }: FastifyRequest, bound_ms: number): void {
   const timer = setTimeout(() => {
-    if (!raw.complete) raw.socket.destroy();
+    if (!raw.complete) raw.destroy();
   }, bound_ms);
   raw.once('end', () => clearTimeout(timer));
   raw.once('close', () => clearTimeout(timer));

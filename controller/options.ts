@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../desired-state/schema/values.ts';
+import { isHostName } from './compile/names.ts';
 
 export interface ControllerOptions {
   readonly repository: string;
@@ -11,9 +12,11 @@ export interface ControllerOptions {
   readonly secrets: string | undefined;
   /** Identity file of age; `undefined`: one of its own in the state directory. */
   readonly ageKey: string | undefined;
-  readonly tokenFile: string | undefined;
-  readonly tlsCert: string | undefined;
-  readonly tlsKey: string | undefined;
+  /** By which agents and operators reach the controller. */
+  readonly names: readonly string[];
+  readonly caCert: string | undefined;
+  readonly caKey: string | undefined;
+  readonly adminTokenFile: string | undefined;
   readonly host: string;
   readonly port: number;
   readonly poll_ms: number;
@@ -36,10 +39,13 @@ Serves to each host the manifest that the desired state in a git repository decl
   --secrets FILE           map of names to secrets, YAML or JSON, mode 0600
   --age-key FILE           key that reads the secrets in git, as age-keygen makes it, mode 0600
                            (default: age.key in the state directory, made at the first start)
-  --listen ADDRESS:PORT    where to listen (default: 127.0.0.1:8470); beyond loopback it takes --token-file
-  --token-file FILE        bearer token of agents and operators, mode 0600
-  --tls-cert FILE          certificate chain, PEM, and
-  --tls-key FILE           its key: serve https
+  --listen ADDRESS:PORT    where to listen, by https alone (default: 127.0.0.1:8470)
+  --name NAME|ADDRESS      by which agents and operators reach it; once for each (default: this machine's own)
+  --ca-cert FILE           the certificate authority that hosts are enrolled with, PEM, and
+  --ca-key FILE            its key, mode 0600: for controllers that share one (default: made at the first start,
+                           ca.crt and ca.key in the state directory)
+  --admin-token-file FILE  the first token of an administrator: read where the file is there, written at the first
+                           start where it is not (default: admin.token in the state directory)
   --poll DURATION          how often to look at the repository (default: 10s); pushes to a repository on this
                            machine are seen at once
   --silent-after DURATION  a host that has not called for so long is called silent (default: 15m)
@@ -61,13 +67,13 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): C
   if (repository.startsWith('-')) throw new UsageError('--repository expects a path or URL');
   if (!/^(?!-)(?!.*\.\.)[\w./-]+$/.test(values.branch)) throw new UsageError('--branch expects the name of a branch');
   const { host, port } = parseListen(values.listen);
-  const tlsCert = values['tls-cert'];
-  const tlsKey = values['tls-key'];
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) throw new UsageError('--tls-cert and --tls-key go together');
-  if (!isLoopback(host) && values['token-file'] === undefined) {
-    throw new UsageError(
-      `--listen ${values.listen} is reached from other machines, and manifests hold secrets: give --token-file as well`,
-    );
+  const caCert = values['ca-cert'];
+  const caKey = values['ca-key'];
+  if ((caCert === undefined) !== (caKey === undefined)) throw new UsageError('--ca-cert and --ca-key go together');
+  for (const name of values.name) {
+    if (isIP(name) === 0 && !isHostName(name)) {
+      throw new UsageError(`--name expects a host name or an address, such as holdfast.example.com; got "${name}"`);
+    }
   }
   if (!LEVELS.includes(values['log-level'])) throw new UsageError(`--log-level expects one of ${LEVELS.join(', ')}`);
   return {
@@ -77,9 +83,10 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): C
     stateDirectory: resolve(values['state-directory'] ?? env['STATE_DIRECTORY'] ?? '/var/lib/holdfast-controller'),
     secrets: values.secrets,
     ageKey: values['age-key'],
-    tokenFile: values['token-file'],
-    tlsCert,
-    tlsKey,
+    names: values.name,
+    caCert,
+    caKey,
+    adminTokenFile: values['admin-token-file'],
     host,
     port,
     poll_ms: duration('--poll', values.poll, 1000),
@@ -101,9 +108,10 @@ function parse(args: readonly string[]) {
         secrets: { type: 'string' },
         'age-key': { type: 'string' },
         listen: { type: 'string', default: '127.0.0.1:8470' },
-        'token-file': { type: 'string' },
-        'tls-cert': { type: 'string' },
-        'tls-key': { type: 'string' },
+        name: { type: 'string', multiple: true, default: [] },
+        'ca-cert': { type: 'string' },
+        'ca-key': { type: 'string' },
+        'admin-token-file': { type: 'string' },
         poll: { type: 'string', default: '10s' },
         'silent-after': { type: 'string', default: '15m' },
         'state-directory': { type: 'string' },
@@ -124,10 +132,6 @@ function parseListen(text: string): { readonly host: string; readonly port: numb
     throw new UsageError('--listen expects ADDRESS:PORT, such as 127.0.0.1:8470 or [::]:8470');
   }
   return { host, port };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 /** Anything but `scheme://…` and `user@host:path` is a path. */

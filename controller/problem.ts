@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { closeAfterRefusal } from './http-limits.ts';
 
 /** An answer that is an error, as RFC 9457 has it. `detail` says what to do next. */
 export class Problem extends Error {
@@ -51,6 +52,8 @@ export function frameworkProblem(error: FastifyError, request: FastifyRequest, r
 
 function send(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   const { status, title, message: detail, extra } = problem;
+  const connection = closeAfterRefusal(request);
+  if (connection !== undefined) reply.header('connection', connection);
   return reply
     .code(status)
     .headers(problem.headers)

@@ -10,9 +10,6 @@ export interface AgentConfig {
   readonly host: string;
   /** Absent: there is no controller, and the manifest on disk is all there is. */
   readonly controller: URL | undefined;
-  readonly tokenFile: string | undefined;
-  /** PEM file of the authority that signed the controller's certificate; the system's own where absent. */
-  readonly caFile: string | undefined;
   /** `auto`: when the manifest names a server elsewhere, or the Datadog Agent is installed. */
   readonly statsd: 'auto' | 'on' | 'off';
   readonly stateDirectory: string;
@@ -27,12 +24,11 @@ export class ConfigError extends Error {
 export const CONFIG_PATHS = ['/etc/holdfast/agent.json', '/etc/holdfast/agent.yaml'] as const;
 
 const MAX_HOST_CHARACTERS = 253;
-const path = v.pipe(v.string('expected an absolute path'), v.startsWith('/', 'expected an absolute path'));
 const fileSchema = v.strictObject({
   controller: v.optional(
     v.pipe(
       v.string('expected a URL such as "https://controller.example:8443"'),
-      v.regex(/^https?:\/\/[^/]/, 'expected a URL such as "https://controller.example:8443"'),
+      v.regex(/^https:\/\/[^/]/, 'expected a URL such as "https://controller.example:8443"'),
       v.url('expected a URL such as "https://controller.example:8443"'),
     ),
   ),
@@ -43,14 +39,12 @@ const fileSchema = v.strictObject({
       v.regex(/^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/i, 'expected a host name of letters, digits, ".", "_" and "-"'),
     ),
   ),
-  tokenFile: v.optional(path),
-  caFile: v.optional(path),
   statsd: v.optional(v.picklist(['auto', 'on', 'off'], 'expected "auto", "on" or "off"')),
 });
 
 const KEYS = Object.keys(fileSchema.entries).join(', ');
 
-/** `HOLDFAST_CONTROLLER` overrides `controller`, `HOLDFAST_TOKEN_FILE` overrides `tokenFile`, and so on. Throws `ConfigError`. */
+/** `HOLDFAST_CONTROLLER` overrides `controller`, `HOLDFAST_HOST` overrides `host`, and so on. Throws `ConfigError`. */
 export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<AgentConfig> {
   const file = env['HOLDFAST_CONFIG'] ?? existing();
   const written = file === undefined ? {} : await readConfig(file);
@@ -59,15 +53,10 @@ export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<
     return value === undefined || value === '' ? [] : [[key, value] as const];
   });
   const origin = file === undefined ? 'the environment' : file;
-  const { controller, host, tokenFile, caFile, statsd } = check(
-    { ...written, ...Object.fromEntries(overrides) },
-    origin,
-  );
+  const { controller, host, statsd } = check({ ...written, ...Object.fromEntries(overrides) }, origin);
   return {
     host: host ?? hostname(),
     controller: controller === undefined ? undefined : new URL(controller),
-    tokenFile,
-    caFile,
     statsd: statsd ?? 'auto',
     stateDirectory,
     runDirectory,

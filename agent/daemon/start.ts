@@ -5,6 +5,7 @@ import type { AgentSettings, Manifest } from '../../desired-state/schema/manifes
 import packageJson from '../../package.json' with { type: 'json' };
 import { parseRecollection } from '../cli/session.ts';
 import { createEngine } from '../engine/engine.ts';
+import type { FileWriter } from '../host/files/port.ts';
 import { createLinuxHost } from '../host/linux.ts';
 import { takeRunLock } from '../host/run-lock.ts';
 import { Meter } from '../metrics/meter.ts';
@@ -14,10 +15,12 @@ import { registry } from '../registry.ts';
 import { Agent } from './agent.ts';
 import { type AgentConfig, loadConfig } from './config.ts';
 import { openControlServer } from './control-server.ts';
-import { createControllerClient } from './controller-client.ts';
+import { type ControllerClient, createControllerClient } from './controller-client.ts';
+import { Credentials } from './credentials.ts';
 import { FactSource } from './facts.ts';
 import { createLog, type Log } from './log.ts';
 import { createNotifier, type Notifier } from './notify.ts';
+import { Renewal } from './renewal.ts';
 import { StateFiles } from './state-files.ts';
 import { closeServer, openStatusServer } from './status-server.ts';
 
@@ -39,6 +42,7 @@ export async function serve(): Promise<void> {
   const host = createLinuxHost();
   const files = new StateFiles(host.files, config.stateDirectory);
   const statsd = new StatsdSwitch(config, meter, log);
+  const line = openLine(config, { log, files: host.files });
   const agent = new Agent({
     config,
     version: packageJson.version,
@@ -48,11 +52,17 @@ export async function serve(): Promise<void> {
       writer: () => host,
       takeLock: () => takeRunLock({ path: files.path('run.lock'), wait_ms: LOCK_WAIT_MS }),
     }),
+    looker: () =>
+      createEngine({
+        registry,
+        reader: host,
+        writer: () => {
+          throw new Error('a preview changes nothing');
+        },
+        takeLock: () => Promise.reject(new Error('a preview changes nothing')),
+      }),
     files,
-    client:
-      config.controller === undefined
-        ? undefined
-        : createControllerClient({ ...config, controller: config.controller }, packageJson.version),
+    client: line?.client,
     log,
     meter,
     facts: new FactSource(),
@@ -75,6 +85,7 @@ export async function serve(): Promise<void> {
   const heart = setInterval(() => {
     agent.heartbeat();
     void page.retry();
+    void line?.renewal.tick();
   }, HEARTBEAT_MS);
   agent.heartbeat();
   const watchdog = feedWatchdog(notifier, agent, log);
@@ -86,8 +97,29 @@ export async function serve(): Promise<void> {
   notifier.stopping();
   clearInterval(heart);
   await agent.stop();
+  line?.credentials.close();
   clearInterval(watchdog);
   await Promise.all([closeServer(control), page.close(), statsd.close()]);
+}
+
+interface ControllerLine {
+  readonly client: ControllerClient;
+  readonly credentials: Credentials;
+  readonly renewal: Renewal;
+}
+
+/** `undefined` where no controller is configured. */
+function openLine(config: AgentConfig, { log, files }: { log: Log; files: FileWriter }): ControllerLine | undefined {
+  const { controller } = config;
+  if (controller === undefined) return undefined;
+  const credentials = new Credentials(config.stateDirectory);
+  const own = { ...config, controller };
+  const { version } = packageJson;
+  return {
+    client: createControllerClient(own, version, credentials),
+    credentials,
+    renewal: new Renewal({ config: own, credentials, files, version, log }),
+  };
 }
 
 function stopSignal(): Promise<NodeJS.Signals> {

@@ -16,7 +16,7 @@ interface Route {
  * over (304). The ETag is weak: it stands for what the manifest means, whatever revision says so.
  */
 export function manifestRoute(app: FastifyInstance, services: Services): void {
-  app.get<Route>('/v1/hosts/:host/manifest', async (request, reply) => {
+  app.get<Route>('/v1/hosts/:host/manifest', { config: { access: 'host' } }, async (request, reply) => {
     const { host } = request.params;
     services.hosts.seenIfKnown(host);
     const seconds = waitOf(request);

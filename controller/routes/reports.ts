@@ -8,7 +8,7 @@ import { Problem } from '../problem.ts';
 export function reportsRoute(app: FastifyInstance, { hosts, intake }: Services): void {
   app.post<{ Params: { readonly host: string } }>(
     '/v1/hosts/:host/reports',
-    { bodyLimit: REPORT_LIMITS.body_bytes },
+    { bodyLimit: REPORT_LIMITS.body_bytes, config: { access: 'host' } },
     async (request, reply) => {
       const { host } = request.params;
       if (!intake.knows(host)) {

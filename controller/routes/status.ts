@@ -10,16 +10,17 @@ const REFRESH_BOUND_MS = 60_000;
 /** `GET /v1/status`, `GET /v1/hosts`, `GET /v1/hosts/:host`, `POST /v1/refresh`: for operators, and for hooks of git. */
 export function statusRoutes(app: FastifyInstance, services: Services): void {
   const { intake, hosts, source } = services;
-  app.get('/v1/status', async () => ({
+  const read = { config: { access: 'read' } } as const;
+  app.get('/v1/status', read, async () => ({
     source,
     ...intakeStatus(intake),
     hosts: hosts.statuses(),
     held: services.waiters.count,
   }));
 
-  app.get('/v1/hosts', async () => ({ hosts: hosts.statuses() }));
+  app.get('/v1/hosts', read, async () => ({ hosts: hosts.statuses() }));
 
-  app.get<{ Params: { readonly host: string } }>('/v1/hosts/:host', async (request) => {
+  app.get<{ Params: { readonly host: string } }>('/v1/hosts/:host', read, async (request) => {
     const { host } = request.params;
     const record = hosts.record(host);
     if (!intake.knows(host) && record === undefined) {
@@ -32,7 +33,7 @@ export function statusRoutes(app: FastifyInstance, services: Services): void {
     return { ...hosts.status(host), addresses: record?.addresses ?? [], reports: record?.reports ?? [] };
   });
 
-  app.post('/v1/refresh', async () => {
+  app.post('/v1/refresh', { config: { access: 'deploy' } }, async () => {
     const outcome = await within(REFRESH_BOUND_MS, intake.refresh());
     return { ...intakeStatus(intake), changed: outcome?.changed ?? [] };
   });

@@ -99,6 +99,11 @@ export class Authority {
     });
   }
 
+  /** Throws `BadRequestForCertificate` where `issueHost` would for its request. */
+  async checkRequest(csr: string): Promise<void> {
+    await keyOf(csr);
+  }
+
   /** A certificate with a new key for this controller; `names` are DNS names and addresses by which it is reached. */
   async issueServer(names: readonly string[]): Promise<IssuedCertificate & { readonly key: string }> {
     const { publicKey, privateKey } = await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify']);

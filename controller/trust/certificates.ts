@@ -1,6 +1,6 @@
 import type { CertificatesTable } from '../store/tables.ts';
 import type { Authority, IssuedCertificate } from './authority.ts';
-import { judgeMachine, type KnownMachine, type MachineClaim, parseMachine } from './machine.ts';
+import { isCopied, judgeMachine, type KnownMachine, type MachineClaim, parseMachine } from './machine.ts';
 import { Remembered } from './remembered.ts';
 import type { TrustParts } from './tokens.ts';
 
@@ -80,6 +80,23 @@ export class Certificates {
     // The agent has what it was given: the one that was renewed has served its time.
     if (verdict.is === 'first') await this.#revokeOlder(row);
     return { ok: true, host };
+  }
+
+  /** Whether a connection of its holder may stay open. */
+  async isGood(fingerprint: string): Promise<boolean> {
+    const known = await this.#known.get(fingerprint);
+    return known?.row.revoked_ms === null && !(known.machine !== undefined && isCopied(known.machine));
+  }
+
+  /** How many were issued for a host of late, however they fare now. */
+  async issuedSince(host: string, since_ms: number): Promise<number> {
+    const { amount } = await this.#parts.db
+      .selectFrom('certificates')
+      .select((row) => row.fn.countAll<number | string | bigint>().as('amount'))
+      .where('host', '=', host)
+      .where('issued_ms', '>=', since_ms)
+      .executeTakeFirstOrThrow();
+    return Number(amount);
   }
 
   /** Machines that hold a certificate of this host that still counts. */

@@ -33,7 +33,7 @@ export type MachineVerdict =
   | { readonly is: 'first' | 'changed'; readonly machine: KnownMachine };
 
 export function judgeMachine(known: KnownMachine, { id, start }: MachineClaim): MachineVerdict {
-  if (known.returns >= RETURNS_OF_A_COPY) return { is: 'copy' };
+  if (isCopied(known)) return { is: 'copy' };
   if (id !== known.id) return { is: 'other' };
   const [latest] = known.starts;
   if (latest === start) return { is: 'known' };
@@ -41,6 +41,13 @@ export function judgeMachine(known: KnownMachine, { id, start }: MachineClaim): 
   const returns = known.returns + (known.starts.includes(start) ? 1 : 0);
   return { is: latest === undefined ? 'first' : 'changed', machine: { id, starts, returns } };
 }
+
+export function isCopied({ returns }: KnownMachine): boolean {
+  return returns >= RETURNS_OF_A_COPY;
+}
+
+/** What an enrolment names: the claim without its start. */
+export const MACHINE_ID = /^[0-9a-f]{32}\.[0-9a-f]{32}$/;
 
 const CLAIM = /^([0-9a-f]{32}\.[0-9a-f]{32})\.([0-9a-f]{16,32})$/;
 

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { buildApp } from '../../../controller/app.ts';
 import { Hosts } from '../../../controller/hosts.ts';
 import { Intake, type Log } from '../../../controller/intake/intake.ts';
@@ -9,8 +10,10 @@ import { SecretsFile } from '../../../controller/intake/secrets-file.ts';
 import { controllerIdentities } from '../../../controller/secrets/identity.ts';
 import { SecretSources } from '../../../controller/secrets/sources.ts';
 import { Repository } from '../../../controller/source/repository.ts';
+import { openStore, type Store } from '../../../controller/store/database.ts';
 import { HostStore } from '../../../controller/store/host-store.ts';
 import { ServedStore } from '../../../controller/store/served-store.ts';
+import { openTrust, type Trust } from '../../../controller/trust/trust.ts';
 import { Waiters } from '../../../controller/waiters.ts';
 import type { Report } from '../../../desired-state/schema/report.ts';
 import { scratch } from './git.ts';
@@ -18,12 +21,17 @@ import { scratch } from './git.ts';
 /** A controller on a real repository and a real state directory, whose clock the test moves; it listens to nothing. */
 export interface Bench {
   readonly app: FastifyInstance;
+  readonly trust: Trust;
   readonly intake: Intake;
   readonly waiters: Waiters;
   readonly stateDirectory: string;
   readonly secretsFile: string;
   readonly clock: { now_ms: number };
   writeSecrets(text: string): Promise<void>;
+  /** The header that stands for the certificate of a host. */
+  peer(host: string): Promise<Readonly<Record<string, string>>>;
+  /** A request of whoever may make it: the host of the path where it is a host's, else an administrator. */
+  inject(asked: string | InjectOptions): Promise<LightMyRequestResponse>;
   manifest(host: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
 }
 
@@ -37,7 +45,7 @@ interface Answer {
 export async function startBench(
   context: TestContext,
   repository: string,
-  options: { readonly stateDirectory?: string; readonly token?: string; readonly open?: boolean } = {},
+  options: { readonly stateDirectory?: string; readonly open?: boolean } = {},
 ): Promise<Bench> {
   const stateDirectory = options.stateDirectory ?? join(await scratch(context), 'state');
   const secretsFile = join(await scratch(context), 'secrets.yaml');
@@ -62,14 +70,30 @@ export async function startBench(
   });
   await intake.open();
   const shown = { repository, branch: 'main', directory: 'desired-state' };
-  const app = buildApp({ services: { intake, hosts, waiters, source: shown }, token: options.token });
+  const database = await openStore({ path: ':memory:', log: quiet });
+  const trust = await openTrust({ store: database, stateDirectory, now_ms, log: quiet });
+  const app = buildApp({
+    services: { intake, hosts, waiters, trust, now_ms, source: shown },
+    peerOf: ({ headers: { [PEER]: fingerprint } }) => (typeof fingerprint === 'string' ? { fingerprint } : undefined),
+  });
+  const { text: admin } = await trust.tokens.create({ name: 'ann', role: 'admin', createdBy: 'test' });
+  const inject = async (asked: string | InjectOptions): Promise<LightMyRequestResponse> => {
+    const wanted: InjectOptions = typeof asked === 'string' ? { url: asked } : asked;
+    const host = /^\/v1\/hosts\/([^/]+)\/./.exec(String(wanted.url))?.[1];
+    const own = host === undefined ? { authorization: `Bearer ${admin}` } : { [PEER]: await certified(database, host) };
+    return app.inject({ ...wanted, headers: { ...own, ...wanted.headers } });
+  };
   context.after(async () => {
     waiters.close();
     await app.close();
     await intake.idle();
+    await database.close();
   });
   return {
     app,
+    trust,
+    inject,
+    peer: async (host) => ({ [PEER]: await certified(database, host) }),
     intake,
     waiters,
     stateDirectory,
@@ -77,11 +101,27 @@ export async function startBench(
     clock,
     writeSecrets: (text) => writeSecrets(secretsFile, text),
     async manifest(host, headers = {}) {
-      const answer = await app.inject({ url: `/v1/hosts/${host}/manifest`, headers });
+      const answer = await inject({ url: `/v1/hosts/${host}/manifest`, headers });
       const { etag, 'holdfast-revision': revision } = answer.headers;
       return { status: answer.statusCode, etag: String(etag), revision: String(revision), body: answer.body };
     },
   };
+}
+
+/** In the place of TLS: the fingerprint of the certificate that the connection would have shown. */
+export const PEER = 'test-peer';
+
+/** Resolves to the fingerprint of a certificate of the host. */
+async function certified({ db }: Store, host: string): Promise<string> {
+  const fingerprint = createHash('sha256').update(host).digest('hex');
+  const row = { fingerprint, host, serial: '01', issued_ms: 0, expires_ms: Number.MAX_SAFE_INTEGER };
+  const good = { revoked_ms: null, revoked_by: null, why: null, machine: null };
+  await db
+    .insertInto('certificates')
+    .values({ ...row, ...good })
+    .onConflict((conflict) => conflict.column('fingerprint').doNothing())
+    .execute();
+  return fingerprint;
 }
 
 async function writeSecrets(file: string, text: string): Promise<void> {

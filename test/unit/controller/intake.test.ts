@@ -26,7 +26,7 @@ test('a broken revision is refused while the last good one goes on being served,
   const broken = await repository.commit({ 'roles/web.yaml': BROKEN });
   await bench.intake.refresh();
   assert.deepEqual(await bench.manifest('web-1'), before);
-  const status = (await bench.app.inject('/v1/status')).json();
+  const status = (await bench.inject('/v1/status')).json();
   assert.equal(status.wanted.revision, broken);
   assert.equal(status.wanted.refused, true);
   assert.equal(status.served.revision, before.revision);
@@ -35,7 +35,7 @@ test('a broken revision is refused while the last good one goes on being served,
   const mended = await repository.commit({ 'roles/web.yaml': STOPPED });
   assert.deepEqual((await bench.intake.refresh()).changed, ['web-1']);
   assert.equal((await bench.manifest('web-1')).revision, mended);
-  assert.equal((await bench.app.inject('/v1/status')).json().whyDifferent, undefined);
+  assert.equal((await bench.inject('/v1/status')).json().whyDifferent, undefined);
 });
 
 test('a host that a new revision means the same for keeps its manifest to the letter', async (context) => {
@@ -240,5 +240,5 @@ test('no secret stands in the status, though one is part of an issue', async (co
   const bench = await startBench(context, repository.path);
   await bench.intake.refresh();
   assert.equal(bench.intake.wanted?.issues.length, 1);
-  assert.doesNotMatch((await bench.app.inject('/v1/status')).body, /0123456789abcdef/);
+  assert.doesNotMatch((await bench.inject('/v1/status')).body, /0123456789abcdef/);
 });

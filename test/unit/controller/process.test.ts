@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
+import { call, type EnrolledHost, Operator } from '../../controller/call.ts';
 import { scratch, TestRepository } from './git.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -54,21 +54,15 @@ interface Answer {
   readonly revision: string;
 }
 
-function get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(url, { headers, agent: false }, (incoming) => {
-      incoming.resume();
-      incoming.on('end', () =>
-        resolve({
-          status: incoming.statusCode ?? 0,
-          etag: String(incoming.headers.etag),
-          revision: String(incoming.headers['holdfast-revision']),
-        }),
-      );
-    });
-    outgoing.on('error', reject);
-    outgoing.end();
+async function manifest(
+  host: EnrolledHost,
+  options: { readonly wait?: number; readonly etag?: string } = {},
+): Promise<Answer> {
+  const { status, headers } = await host.call({
+    path: `manifest${options.wait === undefined ? '' : `?wait=${options.wait}`}`,
+    headers: options.etag === undefined ? {} : { 'if-none-match': options.etag },
   });
+  return { status, etag: String(headers.etag), revision: String(headers['holdfast-revision']) };
 }
 
 function ended(child: ChildProcess): Promise<number | null> {
@@ -81,17 +75,17 @@ test('a push to a repository on this machine reaches a held request at once, and
   const repository = await TestRepository.create(context);
   const state = join(await scratch(context), 'state');
   const controller = await startProcess(context, ['--repository', repository.path, '--state-directory', state]);
-  const manifest = `${controller.url}/v1/hosts/web-1/manifest`;
-  let first = await get(manifest);
+  const host = await (await Operator.of(controller.url, state)).enroll('web-1');
+  let first = await manifest(host);
   const end = performance.now() + 20_000;
-  while (first.status === 503 && performance.now() < end) first = await get(manifest);
+  while (first.status === 503 && performance.now() < end) first = await manifest(host);
   assert.equal(first.status, 200);
-  const held = get(`${manifest}?wait=60`, { 'if-none-match': first.etag });
+  const held = manifest(host, { wait: 60, etag: first.etag });
   const revision = await repository.commit({ 'roles/web.yaml': 'services:\n  nginx: stopped\n' });
   const next = await held;
   assert.deepEqual([next.status, next.revision], [200, revision]);
-  const last = get(`${manifest}?wait=60`, { 'if-none-match': next.etag });
-  const health = await get(`${controller.url}/healthz`);
+  const last = manifest(host, { wait: 60, etag: next.etag });
+  const health = await call(controller.url, { rejectUnauthorized: false }, { path: '/healthz' });
   assert.equal(health.status, 200);
   const end2 = ended(controller.process);
   controller.process.kill('SIGTERM');
@@ -104,24 +98,25 @@ test('a controller that is killed serves what it served as soon as it is back, w
   const state = join(await scratch(context), 'state');
   const args = ['--repository', repository.path, '--state-directory', state];
   const before = await startProcess(context, args);
-  let served = await get(`${before.url}/v1/hosts/web-1/manifest`);
+  const host = await (await Operator.of(before.url, state)).enroll('web-1');
+  let served = await manifest(host);
   const end = performance.now() + 20_000;
-  while (served.status !== 200 && performance.now() < end) served = await get(`${before.url}/v1/hosts/web-1/manifest`);
+  while (served.status !== 200 && performance.now() < end) served = await manifest(host);
   const gone = ended(before.process);
   before.process.kill('SIGKILL');
   await gone;
   await repository.git('branch', '--move', 'main', 'gone');
   const after = await startProcess(context, args);
-  assert.deepEqual(await get(`${after.url}/v1/hosts/web-1/manifest`), served);
+  assert.deepEqual(await manifest(host.at(after.url)), served);
 });
 
 test('wrong command lines exit with 2 and say what was expected', async () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [[], /--repository is missing/],
     [['--repository', '/r', '--nonsense'], /Unknown option '--nonsense'/],
-    [['--repository', '/r', '--listen', '0.0.0.0:8470'], /manifests hold secrets: give --token-file/],
+    [['--repository', '/r', '--name', '../x'], /--name expects a host name or an address/],
     [['--repository', '/r', '--listen', 'nowhere'], /expects ADDRESS:PORT/],
-    [['--repository', '/r', '--tls-cert', '/c'], /go together/],
+    [['--repository', '/r', '--ca-cert', '/c'], /go together/],
     [['--repository', '/r', '--poll', '5'], /--poll expects a duration/],
     [['--repository', '/r', '--branch', '--upload-pack=x'], /ambiguous|branch/],
     [['--repository', '/r', '--branch', 'a..b'], /expects the name of a branch/],
@@ -134,21 +129,6 @@ test('wrong command lines exit with 2 and say what was expected', async () => {
   const { code, out } = await run(CONTROLLER, ['--help']);
   assert.equal(code, 0);
   assert.match(out, /--repository PATH\|URL/);
-});
-
-test('a token file that others may read, or that holds little, keeps the controller from starting', async (context) => {
-  const directory = await scratch(context);
-  const file = join(directory, 'token');
-  const args = ['--repository', directory, '--state-directory', join(directory, 'state'), '--token-file', file];
-  await writeFile(file, 'a-token-of-enough-characters\n');
-  await chmod(file, 0o644);
-  assert.match((await run(CONTROLLER, args)).err, /others may read it; run: chmod 600/);
-  await chmod(file, 0o600);
-  await writeFile(file, 'short\n');
-  const { code, err } = await run(CONTROLLER, args);
-  assert.equal(code, 1);
-  assert.match(err, /at least 16 characters/);
-  assert.doesNotMatch(err, /short\n/);
 });
 
 test('holdfast validate prints every issue, as text or JSON, and exits with 1; a good tree exits with 0', async (context) => {

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import type { Agent } from 'node:https';
+import type { SecureContext } from 'node:tls';
+import { ENROLL, type Identity, identityPath, machineId, readIdentity } from '../enroll/identity.ts';
+
+export interface Credential {
+  readonly identity: Identity;
+  readonly secureContext: SecureContext;
+  /** Held requests follow each other on one connection: a new one for each would cost both sides a handshake a minute. */
+  readonly pool: Agent;
+  /** Which machine this is, and which start of its daemon: see the controller's `trust/machine.ts`. */
+  readonly machine: string;
+}
+
+const FREE_SOCKETS = 2;
+const START_BYTES = 8;
+
+/** The identity of this host, read again when an enrolment or a renewal has replaced it. */
+export class Credentials {
+  readonly #stateDirectory: string;
+  readonly #start = randomBytes(START_BYTES).toString('hex');
+  #current: Credential | undefined;
+  #seen = '';
+
+  constructor(stateDirectory: string) {
+    this.#stateDirectory = stateDirectory;
+  }
+
+  /** Throws, with what to do, where the host is not enrolled. */
+  current(): Credential {
+    const stats = statSync(identityPath(this.#stateDirectory), { throwIfNoEntry: false });
+    const seen = stats === undefined ? '' : `${stats.ino} ${stats.mtimeMs} ${stats.size}`;
+    if (this.#current !== undefined && seen === this.#seen) return this.#current;
+    const identity = readIdentity(this.#stateDirectory);
+    const machine = machineId(this.#stateDirectory);
+    if (identity === undefined || machine === undefined) {
+      throw new Error(
+        `this host is not enrolled; run: ${ENROLL} (holdfast token join, on the operator's side, makes the token)`,
+      );
+    }
+    this.#current?.pool.destroy();
+    this.#current = {
+      identity,
+      machine: `${machine}.${this.#start}`,
+      // Loaded only where they are used, and not by `import()`, which the bundle would turn into another module.
+      secureContext: process.getBuiltinModule('node:tls').createSecureContext({
+        key: identity.key,
+        cert: identity.certificate,
+        ca: identity.ca,
+      }),
+      pool: new (process.getBuiltinModule('node:https').Agent)({ keepAlive: true, maxFreeSockets: FREE_SOCKETS }),
+    };
+    this.#seen = seen;
+    return this.#current;
+  }
+
+  close(): void {
+    this.#current?.pool.destroy();
+  }
+}

@@ -1,0 +1,124 @@
+import { type Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
+import type { ConnectionOptions } from 'node:tls';
+
+/** One request to a controller, whose answer is bounded in time and size. */
+export interface Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly timeout_ms: number;
+  readonly max_bytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+export interface Line {
+  readonly controller: URL;
+  readonly userAgent: string;
+  readonly tls: Pick<ConnectionOptions, 'secureContext' | 'ca' | 'rejectUnauthorized'>;
+  /** Keeps connections for the next request; a new connection for each where absent. */
+  readonly pool?: Agent | undefined;
+}
+
+/** Rejects with what went wrong on the way; whatever the controller answers is an answer. */
+export async function exchange(line: Line, asked: Exchange): Promise<Answer> {
+  try {
+    return await attempt(line, asked);
+  } catch (error) {
+    // The controller may have closed a kept connection in the very moment in which it was taken up again.
+    if (!(error instanceof StaleConnection) || asked.signal?.aborted === true) throw error;
+    const { pool: _pool, ...fresh } = line;
+    return attempt(fresh, asked);
+  }
+}
+
+class StaleConnection extends Error {}
+
+async function attempt({ controller, userAgent, tls, pool }: Line, asked: Exchange): Promise<Answer> {
+  const body = asked.body === undefined ? undefined : Buffer.from(asked.body);
+  const options: RequestOptions = {
+    ...(controller.protocol === 'https:' ? tls : {}),
+    method: asked.method,
+    host: controller.hostname.replace(/^\[|\]$/g, ''),
+    port: controller.port === '' ? (controller.protocol === 'https:' ? 443 : 80) : controller.port,
+    path: `${controller.pathname.replace(/\/$/, '')}${asked.path}`,
+    headers: {
+      'user-agent': userAgent,
+      ...(body === undefined ? {} : { 'content-length': String(body.length) }),
+      ...asked.headers,
+    },
+    agent: pool ?? false,
+    ...(asked.signal === undefined ? {} : { signal: asked.signal }),
+  };
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const outgoing = transport(controller.protocol)(options);
+  const timer = setTimeout(() => {
+    outgoing.destroy(new Error(`no answer within ${Math.round(asked.timeout_ms / 1000)} s`));
+  }, asked.timeout_ms);
+  outgoing.on('error', (error: NodeJS.ErrnoException) =>
+    reject(outgoing.reusedSocket && error.code === 'ECONNRESET' ? new StaleConnection(error.message) : error),
+  );
+  outgoing.on('response', (incoming: IncomingMessage) => {
+    void collect(incoming, asked.max_bytes).then(resolve, reject);
+  });
+  outgoing.end(body);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** TLS is loaded only where it is used: it costs some megabytes. Not by `import()`, which the bundle would turn into another module. */
+function transport(protocol: string): typeof request {
+  return protocol === 'https:' ? process.getBuiltinModule('node:https').request : request;
+}
+
+function collect(incoming: IncomingMessage, max_bytes: number): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const chunks: Buffer[] = [];
+  let size_bytes = 0;
+  incoming.on('data', (chunk: Buffer) => {
+    size_bytes += chunk.length;
+    if (size_bytes > max_bytes) incoming.destroy(new Error(`the answer is larger than ${max_bytes} bytes`));
+    else chunks.push(chunk);
+  });
+  incoming.on('error', reject);
+  incoming.on('end', () => {
+    const body = Buffer.concat(chunks).toString('utf8');
+    resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body });
+  });
+  // `end` does not come when the other side goes away in the middle.
+  incoming.on('close', () => reject(new Error('the connection was closed in the middle of the answer')));
+  return promise;
+}
+
+const EXCERPT_CHARACTERS = 600;
+
+/** What a refusal says of itself, in one line: the detail of a problem (RFC 9457), or the beginning of whatever it is. */
+export function reasonIn({ headers, body }: Answer): { readonly code?: string; readonly text: string } {
+  const line = (text: string): string => text.replaceAll(/\s+/g, ' ').trim().slice(0, EXCERPT_CHARACTERS);
+  if (headers['content-type']?.startsWith('application/problem+json') !== true) return { text: line(body) };
+  try {
+    const { detail, code }: { readonly detail?: unknown; readonly code?: unknown } = JSON.parse(body);
+    return {
+      text: line(typeof detail === 'string' ? detail : body),
+      ...(typeof code === 'string' ? { code } : {}),
+    };
+  } catch {
+    return { text: line(body) };
+  }
+}
+
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // Node tries several addresses and then gives an error without a message.
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  return error.message;
+}
