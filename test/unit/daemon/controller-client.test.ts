@@ -1,25 +1,52 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
+import { TLSSocket } from 'node:tls';
 import { ConfigError, loadConfig } from '../../../agent/daemon/config.ts';
 import {
   type ControllerClient,
   ControllerError,
   createControllerClient,
 } from '../../../agent/daemon/controller-client.ts';
+import { Authority } from '../../../controller/trust/authority.ts';
+import { keyFor } from '../../controller/call.ts';
 import { HOST } from './support.ts';
 
-/** A real HTTP server in the controller's place; the client is the real one. */
-async function serve(
+/** An authority, a certificate of the server, and a host that is enrolled with it: once for all tests. */
+const state = await mkdtemp(join(tmpdir(), 'holdfast-client-'));
+after(() => rm(state, { recursive: true }));
+const authority = await Authority.open({ stateDirectory: join(state, 'ca'), now_ms: Date.now });
+const own = await authority.issueServer(['127.0.0.1']);
+const enrolled = await enrolledState('enrolled', authority, HOST);
+
+async function enrolledState(name: string, issuer: Authority, host: string): Promise<string> {
+  const folder = join(state, name);
+  const { key, csr } = keyFor(host);
+  const { pem } = await issuer.issueHost(host, csr);
+  await mkdir(folder);
+  await writeFile(join(folder, 'identity.pem'), `${key}${pem}${issuer.certificate}`);
+  await writeFile(join(folder, 'install-id'), `${'a'.repeat(32)}\n`);
+  return folder;
+}
+
+interface Served {
+  readonly client: ControllerClient;
+  /** As the client's, with another state directory or name. */
+  clientOf(stateDirectory: string, host?: string): ControllerClient;
+}
+
+/** A real HTTPS server in the controller's place; the client is the real one. */
+async function start(
   t: TestContext,
   answer: (request: IncomingMessage, response: ServerResponse) => void,
-  more: { readonly tokenFile?: string } = {},
-): Promise<ControllerClient> {
-  const server = createServer(answer);
+): Promise<Served> {
+  const tls = { key: own.key, cert: own.pem, ca: authority.certificate, requestCert: true, rejectUnauthorized: false };
+  const server = createServer(tls, answer);
   server.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   t.after(() => {
@@ -27,37 +54,84 @@ async function serve(
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  const config = {
-    host: HOST,
-    tokenFile: more.tokenFile,
-    caFile: undefined,
-    statsd: 'off',
-    stateDirectory: '/nowhere',
-    runDirectory: '/nowhere',
-  } as const;
-  return createControllerClient({ ...config, controller: new URL(`http://127.0.0.1:${port}/base/`) }, '1.2.3');
+  const controller = new URL(`https://127.0.0.1:${port}/base/`);
+  const clientOf = (stateDirectory: string, host = HOST): ControllerClient =>
+    createControllerClient({ host, controller, statsd: 'off', stateDirectory, runDirectory: '/nowhere' }, '1.2.3');
+  return { client: clientOf(enrolled), clientOf };
+}
+
+async function serve(...parameters: Parameters<typeof start>): Promise<ControllerClient> {
+  return (await start(...parameters)).client;
 }
 
 const ask = { etag: undefined, wait_ms: 0, signal: new AbortController().signal };
 
-test('a manifest comes with its ETag and revision; the request names the host, the version and the token', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-token-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const tokenFile = join(folder, 'token');
-  await writeFile(tokenFile, 'secret-token\n');
+test('a manifest comes with its ETag and revision; the request shows the certificate, the machine and the version', async (t) => {
   let seen: IncomingMessage | undefined;
-  const client = await serve(
-    t,
-    (request, response) => {
-      seen = request;
-      response.writeHead(200, { etag: 'W/"1"', 'holdfast-revision': 'abc' }).end('{"a":1}');
-    },
-    { tokenFile },
-  );
-  assert.deepEqual(await client.manifest(ask), { text: '{"a":1}', etag: 'W/"1"', revision: 'abc' });
+  let shown: string | undefined;
+  const client = await serve(t, (request, response) => {
+    seen = request;
+    if (request.socket instanceof TLSSocket) {
+      shown = `${request.socket.getPeerX509Certificate()?.subjectAltName} ${request.socket.authorized}`;
+    }
+    response.writeHead(200, { etag: 'W/"1"', 'holdfast-revision': 'abc' }).end('{"a":1}');
+  });
+  const { text, etag, revision } = await client.manifest(ask);
+  assert.deepEqual({ text, etag, revision }, { text: '{"a":1}', etag: 'W/"1"', revision: 'abc' });
   assert.equal(seen?.url, '/base/v1/hosts/web-1/manifest');
-  assert.equal(seen?.headers.authorization, 'Bearer secret-token');
+  assert.equal(shown, 'DNS:web-1 true');
+  assert.match(String(seen?.headers['holdfast-machine']), /^[0-9a-f]{32}\.a{32}\.[0-9a-f]{16}$/);
+  assert.equal(seen?.headers.authorization, undefined);
   assert.equal(seen?.headers['user-agent'], 'holdfast-agent/1.2.3');
+});
+
+test('requests that follow each other share a connection; one that was closed meanwhile costs nothing', async (t) => {
+  const ports: (number | undefined)[] = [];
+  const client = await serve(t, (request, response) => {
+    ports.push(request.socket.remotePort);
+    if (ports.length === 2) request.socket.destroy();
+    else response.writeHead(304).end();
+  });
+  for (let index = 0; index < 2; index += 1) await client.manifest({ ...ask, etag: '"1"' });
+  assert.equal(ports.length, 3);
+  assert.equal(ports[0], ports[1]);
+  assert.notEqual(ports[1], ports[2]);
+});
+
+test('a host that is not enrolled, or enrolled under another name, or by another controller is told what to do', async (t) => {
+  const { clientOf } = await start(t, (_request, response) => response.writeHead(304).end());
+  await assert.rejects(clientOf('/nowhere').manifest(ask), /not enrolled; run: holdfast-agent enroll/);
+  await assert.rejects(
+    clientOf(enrolled, 'web-2').manifest(ask),
+    /enrolled as web-1, and its configuration says web-2/,
+  );
+  const other = await Authority.open({ stateDirectory: join(state, 'other-ca'), now_ms: Date.now });
+  const elsewhere = await enrolledState('elsewhere', other, HOST);
+  await assert.rejects(
+    clientOf(elsewhere).manifest(ask),
+    /not of the authority .* enrolled with .*: holdfast-agent enroll/,
+  );
+  await writeFile(join(elsewhere, 'identity.pem'), 'nonsense');
+  await assert.rejects(clientOf(elsewhere).manifest(ask), /identity\.pem is damaged \(a part is missing\): enrol/);
+});
+
+test('a certificate that was renewed is used from the next request on', async (t) => {
+  const shown: (string | undefined)[] = [];
+  const { clientOf } = await start(t, (request, response) => {
+    if (request.socket instanceof TLSSocket) shown.push(request.socket.getPeerX509Certificate()?.serialNumber);
+    response.writeHead(304).end();
+  });
+  const folder = await enrolledState('renewed', authority, HOST);
+  const client = clientOf(folder);
+  await client.manifest({ ...ask, etag: '"1"' });
+  const { key, csr } = keyFor(HOST);
+  const { pem, serial } = await authority.issueHost(HOST, csr);
+  await writeFile(join(folder, 'new.pem'), `${key}${pem}${authority.certificate}`);
+  await rename(join(folder, 'new.pem'), join(folder, 'identity.pem'));
+  await client.manifest({ ...ask, etag: '"1"' });
+  assert.equal(shown.length, 2);
+  assert.notEqual(shown[0], shown[1]);
+  assert.equal(shown[1]?.toLowerCase(), serial);
 });
 
 test('a held request sends its ETag and how long it waits; 304 means unchanged', async (t) => {
@@ -89,10 +163,11 @@ test('a held request ends when the agent stops', async (t) => {
 
 const failures = [
   {
-    name: 'a wrong token',
-    status: 401,
-    body: '{"title":"no"}',
-    message: /answered 401 \(the token.*\): \{"title":"no"\}/,
+    name: 'a problem',
+    status: 403,
+    type: 'application/problem+json; charset=utf-8',
+    body: '{"title":"no","detail":"it is\\nrevoked","code":"certificate-revoked"}',
+    message: /answered 403: it is revoked$/,
   },
   { name: 'an unknown host', status: 404, body: '', message: /answered 404 \(it does not know this host/ },
   {
@@ -102,9 +177,11 @@ const failures = [
     message: /answered 502: <html> <h1>Bad Gateway/,
   },
 ];
-for (const { name, status, body, message } of failures) {
+for (const { name, status, body, message, type = 'text/html' } of failures) {
   test(`${name} is an error that says what to do`, async (t) => {
-    const client = await serve(t, (_request, response) => response.writeHead(status).end(body));
+    const client = await serve(t, (_request, response) =>
+      response.writeHead(status, { 'content-type': type }).end(body),
+    );
     await assert.rejects(client.manifest(ask), { name: 'ControllerError', message });
   });
 }
@@ -124,10 +201,10 @@ test('what the controller asks for with Retry-After is kept', async (t) => {
 });
 
 test('nobody at the address is an error that names the address', async () => {
-  const config = await loadConfig({ HOLDFAST_CONTROLLER: 'http://127.0.0.1:1', HOLDFAST_HOST: HOST });
+  const config = await loadConfig({ HOLDFAST_CONTROLLER: 'https://127.0.0.1:1', HOLDFAST_HOST: HOST });
   assert.ok(config.controller !== undefined);
-  const client = createControllerClient({ ...config, controller: config.controller }, '1');
-  await assert.rejects(client.manifest(ask), /http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/);
+  const client = createControllerClient({ ...config, controller: config.controller, stateDirectory: enrolled }, '1');
+  await assert.rejects(client.manifest(ask), /https:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/);
 });
 
 test('the environment overrides the file; a wrong key or value is said with the file and what was expected', async (t) => {
@@ -141,7 +218,8 @@ test('the environment overrides the file; a wrong key or value is said with the 
   const cases: [string, RegExp][] = [
     ['{"controler": "https://x"}', /agent\.json: controler: unknown key, expected one of controller, host/],
     ['{"controller": "ftp://x"}', /controller: expected a URL/],
-    ['{"tokenFile": "token"}', /tokenFile: expected an absolute path/],
+    ['{"controller": "http://x"}', /controller: expected a URL such as "https:/],
+    ['{"tokenFile": "/token"}', /tokenFile: unknown key/],
     ['{"controller": ', /agent\.json: .*JSON/],
     ['[]', /expected a map of keys/],
   ];
