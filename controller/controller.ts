@@ -10,7 +10,9 @@ import { controllerIdentities } from './secrets/identity.ts';
 import { SecretSources } from './secrets/sources.ts';
 import { Repository, shown } from './source/repository.ts';
 import { openStore } from './store/database.ts';
-import { HostStore } from './store/host-store.ts';
+import { readDatabaseUrl } from './store/database-url.ts';
+import { HostRecords } from './store/host-records.ts';
+import { DEFAULT_RETENTION, sweepRegularly } from './store/retention.ts';
 import { ServedStore } from './store/served-store.ts';
 import { ServerCertificate, serverNames } from './trust/server-certificate.ts';
 import { openTrust } from './trust/trust.ts';
@@ -36,18 +38,16 @@ export async function startController(
   const identities = await controllerIdentities(stateDirectory, options.ageKey);
   const secrets = new SecretSources(new SecretsFile(options.secrets), identities);
   logger.info({ recipient: secrets.recipient }, 'secrets in git are read that are encrypted to this recipient');
-  const store = new HostStore(stateDirectory);
-  for (const path of await store.load()) logger.warn({ path }, 'damaged record of a host ignored');
-  const database = await openStore({
-    path: join(stateDirectory, 'controller.db'),
-    masterKeyFile: join(stateDirectory, 'master.key'),
-    log: logger,
-  });
+  const database = await openStore({ ...(await databaseOf(options)), log: logger });
+  const records = new HostRecords(database, logger);
+  await records.open();
+  const retention = { ...DEFAULT_RETENTION, history_ms: options.keepHistory_ms };
+  const stopSweeping = sweepRegularly({ db: database.db, records, retention, now_ms, log: logger });
   const trust = await openTrust({ ...options, store: database, now_ms, log: logger });
   const names = serverNames(options.names, options.host);
   const certificate = await ServerCertificate.issue({ authority: trust.authority, names, now_ms });
   const waiters = new Waiters();
-  const hosts = new Hosts({ store, intake: () => intake, now_ms, silentAfter_ms: options.silentAfter_ms });
+  const hosts = new Hosts({ records, intake: () => intake, now_ms, silentAfter_ms: options.silentAfter_ms });
   const intake: Intake = new Intake({
     source,
     directory,
@@ -81,7 +81,15 @@ export async function startController(
       certificate.close();
       await app.close();
       await intake.idle();
+      await stopSweeping();
+      await records.close();
       await database.close();
     },
   };
+}
+
+async function databaseOf({ databaseUrl, databaseUrlFile, masterKeyFile, stateDirectory }: ControllerOptions) {
+  const key = { masterKeyFile: masterKeyFile ?? join(stateDirectory, 'master.key') };
+  const url = databaseUrlFile === undefined ? databaseUrl : await readDatabaseUrl(databaseUrlFile);
+  return url === undefined ? { ...key, path: join(stateDirectory, 'controller.db') } : { ...key, databaseUrl: url };
 }

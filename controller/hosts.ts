@@ -1,7 +1,7 @@
 import type { Report } from '../desired-state/schema/report.ts';
 import type { HostFacts } from './compile/address.ts';
 import type { Intake } from './intake/intake.ts';
-import type { HostRecord, HostStore } from './store/host-store.ts';
+import type { HostRecord, HostRecords } from './store/host-records.ts';
 
 /** In one word, what an operator wants to know of a host. The first that fits, from the worst. */
 export type HostState =
@@ -32,7 +32,7 @@ export interface HostStatus {
 }
 
 export interface HostsOptions {
-  readonly store: HostStore;
+  readonly records: HostRecords;
   readonly intake: () => Intake;
   readonly now_ms: () => number;
   /** A host that has not been heard of for this long is silent. */
@@ -49,21 +49,25 @@ export class Hosts {
 
   /** The host's agent has made a request; of a host that git does not know, nothing is kept. */
   seenIfKnown(host: string): void {
-    const { store, intake, now_ms } = this.#options;
-    if (intake().knows(host)) store.seen(host, now_ms());
+    const { records, intake, now_ms } = this.#options;
+    if (intake().knows(host)) records.seen(host, now_ms());
   }
 
   report(report: Report): Promise<{ readonly addressesChanged: boolean }> {
-    const { store, now_ms } = this.#options;
-    return store.add(report.host, report, now_ms());
+    const { records, now_ms } = this.#options;
+    return records.add(report, now_ms());
   }
 
   facts(): ReadonlyMap<string, HostFacts> {
-    return new Map([...this.#options.store.records()].map(([host, { addresses }]) => [host, { addresses }]));
+    return new Map([...this.#options.records.records()].map(([host, { addresses }]) => [host, { addresses }]));
   }
 
   record(host: string): HostRecord | undefined {
-    return this.#options.store.get(host);
+    return this.#options.records.get(host);
+  }
+
+  lastReport(host: string): Promise<Report | undefined> {
+    return this.#options.records.lastReport(host);
   }
 
   statuses(): readonly HostStatus[] {
@@ -76,7 +80,7 @@ export class Hosts {
     const intake = this.#options.intake();
     const record = this.record(host);
     const served = intake.served?.hosts.get(host);
-    const report = record?.reports[0];
+    const summary = record?.summary;
     const reasons = intake.pending.get(host)?.reasons;
     const { state, why } = this.#judge({ record, wanted: served?.revision, reasons });
     return {
@@ -85,12 +89,12 @@ export class Hosts {
       ...(served === undefined
         ? {}
         : { environment: served.environment, roles: served.roles, wantedRevision: served.revision }),
-      ...(report?.runningRevision === undefined ? {} : { runningRevision: report.runningRevision }),
+      ...(summary?.runningRevision === undefined ? {} : { runningRevision: summary.runningRevision }),
       ...(why === undefined ? {} : { why }),
       ...(record === undefined ? {} : { lastSeen_ms: record.lastSeen_ms }),
       ...(record?.lastReport_ms === undefined ? {} : { lastReport_ms: record.lastReport_ms }),
-      ...(report?.run === undefined ? {} : { resources: countByStatus(report) }),
-      ...(report === undefined ? {} : { agentVersion: report.agentVersion }),
+      ...(summary?.run === undefined ? {} : { resources: summary.run.counts }),
+      ...(summary === undefined ? {} : { agentVersion: summary.agentVersion }),
     };
   }
 
@@ -106,28 +110,15 @@ export class Hosts {
       return { state: 'silent', why: `its agent has not called for ${Math.round(quiet_ms / 1000)} s` };
     }
     if (reasons !== undefined) return { state: 'pending', why: reasons.join('; ') };
-    const report = record.reports[0];
-    if (report === undefined) return { state: 'converging', why: 'its agent has not reported yet' };
-    const broken = report.run?.resources.find(({ status }) => status === 'failed' || status === 'stalled');
-    if (broken !== undefined)
-      return { state: 'failed', why: `${broken.kind}/${broken.name}: ${broken.error ?? broken.status}` };
-    if (report.pause !== undefined) return { state: 'paused', why: `by ${report.pause.by}: ${report.pause.why}` };
-    if (report.runningRevision !== wanted)
-      return { state: 'behind', why: report.whyDifferent ?? 'it has not reported the new revision yet' };
-    const statuses = new Set(report.run?.resources.map(({ status }) => status));
-    if (statuses.has('drifted')) return { state: 'drifted', why: firstOf(report, 'drifted') };
-    if (statuses.has('waiting') || statuses.has('blocked') || report.run === undefined) return { state: 'converging' };
-    return { state: 'converged' };
+    const { summary } = record;
+    if (summary === undefined) return { state: 'converging', why: 'its agent has not reported yet' };
+    const { run, pause } = summary;
+    if (run?.broken !== undefined) return { state: 'failed', why: run.broken };
+    if (pause !== undefined) return { state: 'paused', why: `by ${pause.by}: ${pause.why}` };
+    if (summary.runningRevision !== wanted)
+      return { state: 'behind', why: summary.whyDifferent ?? 'it has not reported the new revision yet' };
+    if (run?.drifted !== undefined) return { state: 'drifted', why: run.drifted };
+    if (run === undefined) return { state: 'converging' };
+    return run.open === undefined ? { state: 'converged' } : { state: 'converging', why: run.open };
   }
-}
-
-function countByStatus(report: Report): Readonly<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const { status } of report.run?.resources ?? []) counts[status] = (counts[status] ?? 0) + 1;
-  return counts;
-}
-
-function firstOf(report: Report, status: string): string {
-  const found = report.run?.resources.find((resource) => resource.status === status);
-  return found === undefined ? status : `${found.kind}/${found.name}: ${found.changes?.[0]?.summary ?? status}`;
 }

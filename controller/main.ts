@@ -9,6 +9,8 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
+  // It holds a password, and processes that are started from here have no business with it.
+  delete process.env['DATABASE_URL'];
   // Loaded only now, so that --help and a wrong command line are answered at once.
   // Of a CommonJS module the bundle knows only the default export.
   const [{ default: pino }, { startController }] = await Promise.all([import('pino'), import('./controller.ts')]);

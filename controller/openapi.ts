@@ -59,7 +59,7 @@ export const openApi = {
     },
     '/v1/hosts/{host}': {
       get: {
-        summary: 'What is known of a host, with its latest reports.',
+        summary: 'What is known of a host, with its last report.',
         parameters: [host],
         responses: { 200: json('The host.'), 401: problem, 404: problem },
       },

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../desired-state/schema/values.ts';
 import { isHostName } from './compile/names.ts';
+import { isDatabaseUrl } from './store/database-url.ts';
 
 export interface ControllerOptions {
   readonly repository: string;
@@ -17,6 +18,12 @@ export interface ControllerOptions {
   readonly caCert: string | undefined;
   readonly caKey: string | undefined;
   readonly adminTokenFile: string | undefined;
+  /** `postgres://…`; `undefined`, and no file either: SQLite in the state directory. */
+  readonly databaseUrl: string | undefined;
+  readonly databaseUrlFile: string | undefined;
+  /** What the database seals secrets with; `undefined`: one of its own in the state directory. */
+  readonly masterKeyFile: string | undefined;
+  readonly keepHistory_ms: number;
   readonly host: string;
   readonly port: number;
   readonly poll_ms: number;
@@ -49,6 +56,11 @@ Serves to each host the manifest that the desired state in a git repository decl
   --poll DURATION          how often to look at the repository (default: 10s); pushes to a repository on this
                            machine are seen at once
   --silent-after DURATION  a host that has not called for so long is called silent (default: 15m)
+  --database-url-file FILE the URL of a PostgreSQL database, mode 0600: any number of controllers share it (or the
+                           variable DATABASE_URL; default: controller.db in the state directory, for one controller)
+  --master-key-file FILE   what the database seals secrets with, mode 0600, the same for all controllers of a database
+                           (default: master.key in the state directory, made at the first start)
+  --keep-history DURATION  how long runs, rollouts and revisions are kept (default: 90d)
   --state-directory PATH   (default: $STATE_DIRECTORY, or /var/lib/holdfast-controller)
   --log-level LEVEL        trace, debug, info, warn, error (default: info)
   --help                   this text
@@ -87,6 +99,10 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): C
     caCert,
     caKey,
     adminTokenFile: values['admin-token-file'],
+    databaseUrl: databaseUrl(env['DATABASE_URL']),
+    databaseUrlFile: values['database-url-file'],
+    masterKeyFile: values['master-key-file'],
+    keepHistory_ms: duration('--keep-history', values['keep-history'], 3_600_000),
     host,
     port,
     poll_ms: duration('--poll', values.poll, 1000),
@@ -114,6 +130,9 @@ function parse(args: readonly string[]) {
         'admin-token-file': { type: 'string' },
         poll: { type: 'string', default: '10s' },
         'silent-after': { type: 'string', default: '15m' },
+        'database-url-file': { type: 'string' },
+        'master-key-file': { type: 'string' },
+        'keep-history': { type: 'string', default: '90d' },
         'state-directory': { type: 'string' },
         'log-level': { type: 'string', default: 'info' },
         help: { type: 'boolean', short: 'h' },
@@ -122,6 +141,13 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** The message does not quote the URL, in which a password may stand. */
+function databaseUrl(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (!isDatabaseUrl(text)) throw new UsageError('DATABASE_URL expects postgres://USER:PASSWORD@HOST/DATABASE');
+  return text;
 }
 
 function parseListen(text: string): { readonly host: string; readonly port: number } {

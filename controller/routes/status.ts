@@ -30,7 +30,7 @@ export function statusRoutes(app: FastifyInstance, services: Services): void {
         detail: `no file hosts/${host}.yaml in the desired state`,
       });
     }
-    return { ...hosts.status(host), addresses: record?.addresses ?? [], reports: record?.reports ?? [] };
+    return { ...hosts.status(host), addresses: record?.addresses ?? [], report: await hosts.lastReport(host) };
   });
 
   app.post('/v1/refresh', { config: { access: 'deploy' } }, async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import { dropAudit } from './audit.ts';
+import type { HostRecords } from './host-records.ts';
 import type { StoreLog } from './log.ts';
 import { dropRevisions } from './revisions.ts';
 import { dropRuns } from './runs.ts';
@@ -11,7 +12,7 @@ const DAY_MS = 86_400_000;
 
 /** How long things are kept. What is served, wanted or under way is kept in any case. */
 export interface Retention {
-  /** Runs, and everything else that only tells of the past. */
+  /** Runs, hosts that do not call any more, and everything else that only tells of the past. */
   readonly history_ms: number;
   readonly runs_bytes: number;
   readonly audit_ms: number;
@@ -72,11 +73,12 @@ async function repeat(step: () => Promise<number>, signal: AbortSignal | undefin
 /** Sweeps every hour until the returned function is called; that resolves once nothing goes on any more. */
 export function sweepRegularly(options: {
   readonly db: Kysely<Tables>;
+  readonly records: HostRecords;
   readonly retention: Retention;
   readonly now_ms: () => number;
   readonly log: StoreLog;
 }): () => Promise<void> {
-  const { db, retention, log } = options;
+  const { db, records, retention, log } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const run = async (): Promise<void> => {
@@ -85,6 +87,7 @@ export function sweepRegularly(options: {
       if (signal.aborted) return;
       try {
         const rows = await sweep({ db, retention, now_ms: options.now_ms(), signal });
+        await records.forget(options.now_ms() - retention.history_ms);
         if (rows > 0) log.info({ rows }, 'old rows dropped');
       } catch (error) {
         log.warn({ reason: error instanceof Error ? error.message : String(error) }, 'old rows could not be dropped');

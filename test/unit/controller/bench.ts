@@ -11,7 +11,7 @@ import { controllerIdentities } from '../../../controller/secrets/identity.ts';
 import { SecretSources } from '../../../controller/secrets/sources.ts';
 import { Repository } from '../../../controller/source/repository.ts';
 import { openStore, type Store } from '../../../controller/store/database.ts';
-import { HostStore } from '../../../controller/store/host-store.ts';
+import { HostRecords } from '../../../controller/store/host-records.ts';
 import { ServedStore } from '../../../controller/store/served-store.ts';
 import { openTrust, type Trust } from '../../../controller/trust/trust.ts';
 import { Waiters } from '../../../controller/waiters.ts';
@@ -21,6 +21,7 @@ import { scratch } from './git.ts';
 /** A controller on a real repository and a real state directory, whose clock the test moves; it listens to nothing. */
 export interface Bench {
   readonly app: FastifyInstance;
+  readonly store: Store;
   readonly trust: Trust;
   readonly intake: Intake;
   readonly waiters: Waiters;
@@ -45,7 +46,7 @@ interface Answer {
 export async function startBench(
   context: TestContext,
   repository: string,
-  options: { readonly stateDirectory?: string; readonly open?: boolean } = {},
+  options: { readonly stateDirectory?: string; readonly store?: Store; readonly open?: boolean } = {},
 ): Promise<Bench> {
   const stateDirectory = options.stateDirectory ?? join(await scratch(context), 'state');
   const secretsFile = join(await scratch(context), 'secrets.yaml');
@@ -53,11 +54,12 @@ export async function startBench(
   const clock = { now_ms: 1_800_000_000_000 };
   const source = new Repository({ repository, branch: 'main', directory: 'desired-state', stateDirectory });
   await source.open();
-  const store = new HostStore(stateDirectory);
-  await store.load();
+  const database = options.store ?? (await openStore({ path: ':memory:', log: quiet }));
+  const records = new HostRecords(database, quiet);
+  await records.open();
   const waiters = new Waiters();
   const now_ms = () => clock.now_ms;
-  const hosts = new Hosts({ store, intake: () => intake, now_ms, silentAfter_ms: 900_000 });
+  const hosts = new Hosts({ records, intake: () => intake, now_ms, silentAfter_ms: 900_000 });
   const intake: Intake = new Intake({
     source,
     directory: 'desired-state',
@@ -70,7 +72,6 @@ export async function startBench(
   });
   await intake.open();
   const shown = { repository, branch: 'main', directory: 'desired-state' };
-  const database = await openStore({ path: ':memory:', log: quiet });
   const trust = await openTrust({ store: database, stateDirectory, now_ms, log: quiet });
   const app = buildApp({
     services: { intake, hosts, waiters, trust, now_ms, source: shown },
@@ -87,10 +88,12 @@ export async function startBench(
     waiters.close();
     await app.close();
     await intake.idle();
+    await records.close();
     await database.close();
   });
   return {
     app,
+    store: database,
     trust,
     inject,
     peer: async (host) => ({ [PEER]: await certified(database, host) }),
