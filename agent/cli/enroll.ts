@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import packageJson from '../../package.json' with { type: 'json' };
 import { CONFIG_PATHS, ConfigError, loadConfig } from '../daemon/config.ts';
 import { command as tellDaemon } from '../daemon/control-client.ts';
@@ -6,6 +7,9 @@ import { enroll as enrollHost } from '../enroll/enroll.ts';
 import { linuxFiles } from '../host/files/linux.ts';
 import { defineCommand, EXIT, UsageError } from './command.ts';
 import { reach } from './reach.ts';
+
+/** The answer comes when the run has ended; that it was asked for is enough. */
+const TOLD_MS = 300;
 
 export const enroll = defineCommand({
   name: 'enroll --join-token-file FILE',
@@ -54,7 +58,7 @@ export const enroll = defineCommand({
     );
     await configure(config.controller, host, asConfigured);
     // A daemon that waits for its next try asks at once. Where none runs there is nobody to tell.
-    if (isNew) await tellDaemon(reach, '/reconcile', {}).catch(() => undefined);
+    if (isNew) await Promise.race([tellDaemon(reach, '/reconcile', {}).catch(() => undefined), delay(TOLD_MS)]);
     return EXIT.ok;
   },
 });

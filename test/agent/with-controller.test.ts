@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import type { AgentStatus } from '../../agent/daemon/status.ts';
 import { bundleAgent } from '../../bootstrap/bundle.ts';
+import { Operator } from '../controller/call.ts';
 import { poll } from './daemon-on-host.ts';
 
 const run = promisify(execFile);
@@ -42,22 +43,31 @@ test('a push converges within moments, a broken one never arrives, and the agent
     return child;
   };
   const listen = `127.0.0.1:${port}`;
-  const options = ['--repository', repository, '--listen', listen, '--state-directory', join(folder, 'controller')];
+  const controllerState = join(folder, 'controller');
+  const options = ['--repository', repository, '--listen', listen, '--state-directory', controllerState];
   const controller = start([CONTROLLER, ...options, '--log-level', 'error']);
-  const up = await poll(async () =>
-    (await fetch(`http://${listen}/healthz`).catch(() => undefined))?.ok === true ? true : undefined,
-  );
-  assert.ok(up === true, 'the controller does not start');
+  const url = `https://${listen}`;
+  const operator = await poll(() => Operator.of(url, controllerState).catch(() => undefined));
+  assert.ok(operator !== undefined, 'the controller does not start');
+  const status = async (): Promise<string> =>
+    (await operator.call({ path: '/v1/status' }).catch(() => undefined))?.body ?? '';
+  assert.ok((await poll(async () => ((await status()) === '' ? undefined : true))) === true, 'it does not listen');
   const bundle = join(await bundleAgent(join(folder, 'bundle')), 'agent.mjs');
   const env = {
     HOLDFAST_STATE_DIRECTORY: join(folder, 'state'),
     HOLDFAST_RUN_DIRECTORY: join(folder, 'run'),
     HOLDFAST_HOST: 'web-1',
     HOLDFAST_STATSD: 'off',
-    HOLDFAST_CONTROLLER: `http://127.0.0.1:${port}`,
+    HOLDFAST_CONTROLLER: url,
   };
   start([bundle, 'daemon'], env);
-  const until = async (what: string, isSo: (status: AgentStatus) => boolean): Promise<AgentStatus> => {
+  const tokenFile = join(folder, 'join-token');
+  await writeFile(tokenFile, await operator.joinToken({ host: 'web-1' }));
+  const enroll = [bundle, 'enroll', '--join-token-file', tokenFile];
+  const asHost = { env: { ...process.env, ...env } };
+  assert.match((await run(process.execPath, enroll, asHost)).stdout, /^enrolled as web-1;/);
+  assert.match((await run(process.execPath, enroll, asHost)).stdout, /^enrolled as web-1 already/);
+  const until = async (what: string, isSo: (seen: AgentStatus) => boolean): Promise<AgentStatus> => {
     let last = '';
     const found = await poll(async () => {
       // Exit code 1 only says that the host is not converged.
@@ -65,8 +75,8 @@ test('a push converges within moments, a broken one never arrives, and the agent
         ({ stdout }) => stdout,
         (error: { readonly stdout?: string }) => error.stdout ?? '',
       );
-      const status: AgentStatus | undefined = last.startsWith('{') ? JSON.parse(last) : undefined;
-      return status !== undefined && isSo(status) ? status : undefined;
+      const seen: AgentStatus | undefined = last.startsWith('{') ? JSON.parse(last) : undefined;
+      return seen !== undefined && isSo(seen) ? seen : undefined;
     });
     assert.ok(found !== undefined, `not in time: ${what}\n${last}`);
     return found;
@@ -83,15 +93,14 @@ test('a push converges within moments, a broken one never arrives, and the agent
   const good = await until('the second revision', ({ verdict }) => verdict === 'converged');
 
   const seen = await poll(async () => {
-    const answer = await fetch(`http://127.0.0.1:${port}/v1/status`);
-    const text = await answer.text();
+    const text = await status();
     return text.includes(`"runningRevision":"${good.revision.running}"`) ? text : undefined;
   });
   assert.match(seen ?? '', /"state":"converged"/, 'the controller has the report');
 
   await push('fies: {}\n');
   const refused = await poll(async () => {
-    const text = await (await fetch(`http://127.0.0.1:${port}/v1/status`)).text();
+    const text = await status();
     return text.includes('"refused":true') ? text : undefined;
   });
   assert.ok(refused !== undefined, 'the controller says that it refused the push');
