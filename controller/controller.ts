@@ -9,7 +9,7 @@ import type { ControllerOptions } from './options.ts';
 import { controllerIdentities } from './secrets/identity.ts';
 import { SecretSources } from './secrets/sources.ts';
 import { Repository, shown } from './source/repository.ts';
-import { openStore } from './store/database.ts';
+import { openStore, type Store } from './store/database.ts';
 import { readDatabaseUrl } from './store/database-url.ts';
 import { HostRecords } from './store/host-records.ts';
 import { DEFAULT_RETENTION, sweepRegularly } from './store/retention.ts';
@@ -31,6 +31,21 @@ export async function startController(
   options: ControllerOptions,
   logger: FastifyBaseLogger,
 ): Promise<RunningController> {
+  const database = await openStore({ ...(await databaseOf(options)), log: logger });
+  try {
+    return await startWith(database, options, logger);
+  } catch (error) {
+    // Its connections would keep the process.
+    await database.close();
+    throw error;
+  }
+}
+
+async function startWith(
+  database: Store,
+  options: ControllerOptions,
+  logger: FastifyBaseLogger,
+): Promise<RunningController> {
   const { repository, branch, directory, stateDirectory } = options;
   const now_ms = (): number => Date.now();
   const source = new Repository({ repository, branch, directory, stateDirectory });
@@ -38,7 +53,6 @@ export async function startController(
   const identities = await controllerIdentities(stateDirectory, options.ageKey);
   const secrets = new SecretSources(new SecretsFile(options.secrets), identities);
   logger.info({ recipient: secrets.recipient }, 'secrets in git are read that are encrypted to this recipient');
-  const database = await openStore({ ...(await databaseOf(options)), log: logger });
   const records = new HostRecords(database, logger);
   await records.open();
   const retention = { ...DEFAULT_RETENTION, history_ms: options.keepHistory_ms };

@@ -83,10 +83,8 @@ export class HostRecords {
     );
     await this.#load();
     if (!shared) return;
-    const timer = setInterval(
-      () => void this.#readSeen().catch((error: unknown) => this.#complain(error)),
-      OTHERS_SEEN_MS,
-    );
+    const readSeen = (): void => void this.#readSeen().catch((error: unknown) => this.#complain(error));
+    const timer = setInterval(readSeen, OTHERS_SEEN_MS).unref();
     this.#ends.push(() => clearInterval(timer));
   }
 

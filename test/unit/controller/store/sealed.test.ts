@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { derive, Sealer } from '../../../../controller/store/sealed.ts';
+
+const key = randomBytes(32);
+const sealer = new Sealer(key);
+
+test('what is sealed opens with the same key and for the same place alone', () => {
+  for (const text of ['', 'ä', 'x'.repeat(1_000_000)]) {
+    assert.equal(new Sealer(key).open(sealer.seal(text, 'manifest a'), 'manifest a'), text);
+  }
+  const sealed = sealer.seal('secret', 'manifest a');
+  assert.throws(() => sealer.open(sealed, 'manifest b'), /manifest b: damaged, or sealed with another master key/);
+  assert.throws(() => new Sealer(randomBytes(32)).open(sealed, 'manifest a'), /another master key/);
+});
+
+test('what was changed, cut short or is of another form is refused, without its text in the message', () => {
+  const sealed = sealer.seal('hunter2', 'x');
+  for (let index = 0; index < sealed.length; index += 1) {
+    const changed = Uint8Array.from(sealed, (byte, at) => (at === index ? byte ^ 1 : byte));
+    assert.throws(
+      () => sealer.open(changed, 'x'),
+      (error: Error) => !error.message.includes('hunter2'),
+    );
+    assert.throws(() => sealer.open(sealed.subarray(0, index), 'x'), /damaged|unknown form/);
+  }
+});
+
+test('the same text is sealed differently each time, and keys of different purposes differ', () => {
+  assert.notDeepEqual(sealer.seal('a', 'x'), sealer.seal('a', 'x'));
+  assert.notDeepEqual(derive(key, 'one'), derive(key, 'two'));
+  assert.deepEqual(derive(key, 'one'), derive(key, 'one'));
+  assert.equal(sealer.check, new Sealer(key).check);
+  assert.ok(!Buffer.from(key).toString('hex').includes(sealer.check));
+});
