@@ -6,16 +6,18 @@ import { gzipSync } from 'node:zlib';
 import mustache from 'mustache';
 
 const USAGE = `usage: npm run --silent cloud-init -- --host NAME --controller URL --package URL --sha256 HEX
-                                     --token-file FILE --ca-file FILE
+                                     --join-token-file FILE [--ca-file FILE]
 
-Prints cloud-init user data, which holds the token: send it to a file that only you can read (umask 077).
+Prints cloud-init user data, which holds the join token: send it to a file that only you can read (umask 077).
+Make the token for this host alone, and for as long as the machine may take to come up: holdfast token join --host NAME.
 
   --host NAME          the host in the desired state, such as do-web-1
   --controller URL     such as https://10.114.0.2:8470
   --package URL        where the machine fetches the agent's package (npm run package builds it)
   --sha256 HEX         its checksum: the first word of the .sha256 file beside it
-  --token-file FILE    the controller's token
-  --ca-file FILE       PEM of the authority that signed the controller's certificate
+  --join-token-file FILE
+                       what "holdfast token join" printed
+  --ca-file FILE       PEM of the authority of the package URL, where machines do not trust that by themselves
 `;
 
 /** What may stand between double quotes in YAML as it is. */
@@ -32,7 +34,7 @@ export interface UserDataOptions {
   readonly package: string;
   readonly sha256: string;
   readonly token: string;
-  readonly ca: string;
+  readonly ca?: string | undefined;
 }
 
 /** Throws with the first option that is wrong. */
@@ -40,7 +42,8 @@ export function userData(options: UserDataOptions): string {
   for (const name of ['host', 'controller', 'package', 'sha256'] as const) {
     if (!PLAIN[name].test(options[name])) throw new TypeError(`--${name}: unexpected value "${options[name]}"`);
   }
-  if (!options.ca.includes('BEGIN CERTIFICATE')) throw new TypeError('--ca-file: no PEM certificate');
+  if (options.ca !== undefined && !options.ca.includes('BEGIN CERTIFICATE'))
+    throw new TypeError('--ca-file: no PEM certificate');
   const read = (name: string): string => readFileSync(join(import.meta.dirname, name), 'utf8');
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
   return mustache.render(
@@ -48,7 +51,7 @@ export function userData(options: UserDataOptions): string {
     {
       ...options,
       token_base64: base64(options.token),
-      ca_base64: base64(options.ca),
+      ca: options.ca !== undefined && { ca_base64: base64(options.ca) },
       install_base64: gzipSync(read('install.sh')).toString('base64'),
     },
     {},
@@ -64,19 +67,19 @@ function main(): number {
       controller: text,
       package: text,
       sha256: text,
-      'token-file': text,
+      'join-token-file': text,
       'ca-file': text,
       help: { type: 'boolean' },
     },
   });
-  const { host, controller, package: url, sha256, 'token-file': tokenFile, 'ca-file': caFile, help } = values;
-  const complete = host && controller && url && sha256 && tokenFile && caFile;
+  const { host, controller, package: url, sha256, 'join-token-file': tokenFile, 'ca-file': caFile, help } = values;
+  const complete = host && controller && url && sha256 && tokenFile;
   if (help === true || !complete) {
     (help === true ? process.stdout : process.stderr).write(USAGE);
     return help === true ? 0 : 2;
   }
   const token = readFileSync(tokenFile, 'utf8');
-  const ca = readFileSync(caFile, 'utf8');
+  const ca = caFile === undefined ? undefined : readFileSync(caFile, 'utf8');
   process.stdout.write(userData({ host, controller, package: url, sha256, token, ca }));
   return 0;
 }

@@ -3,17 +3,18 @@
 # POSIX sh; needs nothing but what every Debian and Ubuntu has, and curl or wget where the package comes from a URL.
 set -eu
 
-USAGE='Usage: install.sh --controller URL --package FILE|URL [OPTIONS]
+USAGE='Usage: install.sh --controller URL --package FILE|URL --join-token-file FILE [OPTIONS]
        install.sh --uninstall [--purge]
 
-Installs the Holdfast agent on this machine (Debian 11 or later, Ubuntu 22.04 or later, systemd), as root, and starts it.
-Running it again with the same arguments changes nothing.
+Installs the Holdfast agent on this machine (Debian 11 or later, Ubuntu 22.04 or later, systemd), as root, enrols it with
+its controller and starts it. Running it again with the same arguments changes nothing.
 
   --controller URL      where the agent gets its manifest, such as https://192.168.33.10:8470
   --package FILE|URL    holdfast-agent_VERSION_ARCH.deb
   --sha256 HEX          its checksum; by default the first word of the file or URL with .sha256 after the name
-  --token-file FILE     the token that the controller expects
-  --ca-file FILE        PEM of the authority that signed the certificate of the controller (and of the package URL)
+  --join-token-file FILE
+                        what "holdfast token join" printed; needed once: an enrolled machine stays enrolled
+  --ca-file FILE        PEM of the authority of the package URL, where the machine does not trust that by itself
   --host NAME           the name of this machine in the desired state (by default its host name)
   --dry-run             say what would be done; change nothing
   --uninstall           stop and remove the agent; what it manages stays as it is
@@ -24,22 +25,23 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 this system is not supported'
 
 CONFIG=/etc/holdfast
 UNIT=holdfast-agent.service
+IDENTITY=/var/lib/holdfast/identity.pem
 
 say() { printf 'holdfast: %s\n' "$*"; }
 fail() { printf 'holdfast: %s\n' "$*" >&2; exit 1; }
 usage_error() { printf 'holdfast: %s\nTry --help.\n' "$*" >&2; exit 2; }
 unsupported() { printf 'holdfast: %s\n' "$*" >&2; exit 3; }
 
-controller='' package='' sha256='' token_file='' ca_file='' host='' dry_run='' uninstall='' purge=''
+controller='' package='' sha256='' join_token_file='' ca_file='' host='' dry_run='' uninstall='' purge=''
 while [ $# -gt 0 ]; do
   case $1 in
-    --controller | --package | --sha256 | --token-file | --ca-file | --host)
+    --controller | --package | --sha256 | --join-token-file | --ca-file | --host)
       [ $# -ge 2 ] || usage_error "$1 expects a value"
       case $1 in
         --controller) controller=$2 ;;
         --package) package=$2 ;;
         --sha256) sha256=$2 ;;
-        --token-file) token_file=$2 ;;
+        --join-token-file) join_token_file=$2 ;;
         --ca-file) ca_file=$2 ;;
         --host) host=$2 ;;
       esac
@@ -141,13 +143,9 @@ json_text() { # for values that were checked to hold no quote, backslash or cont
 
 write_config() {
   act install -d -m 0755 "$CONFIG"
-  if [ -n "$token_file" ]; then put "$CONFIG/token" 0600 <"$token_file"; fi
-  if [ -n "$ca_file" ]; then put "$CONFIG/controller-ca.pem" 0644 <"$ca_file"; fi
   {
     printf '{\n  "controller": %s' "$(json_text "$controller")"
     if [ -n "$host" ]; then printf ',\n  "host": %s' "$(json_text "$host")"; fi
-    if [ -n "$token_file" ]; then printf ',\n  "tokenFile": "%s/token"' "$CONFIG"; fi
-    if [ -n "$ca_file" ]; then printf ',\n  "caFile": "%s/controller-ca.pem"' "$CONFIG"; fi
     printf '\n}\n'
   } >"$work/agent.json"
   put "$CONFIG/agent.json" 0644 <"$work/agent.json"
@@ -168,6 +166,28 @@ install_package() {
   } || fail 'apt-get could not install the package; its messages are above'
 }
 
+# A machine that is enrolled with this controller already does not use the token, which may be over by now.
+enroll() {
+  if [ -n "$dry_run" ]; then
+    if [ -s "$IDENTITY" ]; then return 0; fi
+    changed=yes
+    say "would run: holdfast-agent enroll --join-token-file ${join_token_file:-FILE}"
+  elif [ -n "$join_token_file" ]; then
+    # The controller may be just starting, as this machine is.
+    told=$(holdfast-agent enroll --wait 3m --join-token-file "$join_token_file") ||
+      fail 'the agent is installed, but not enrolled; mend what is said above and run this again'
+    case $told in
+      *'nothing to do'*) ;;
+      *)
+        changed=yes
+        say "$told"
+        ;;
+    esac
+  elif [ ! -s "$IDENTITY" ]; then
+    say 'this machine is not enrolled: holdfast-agent enroll --join-token-file FILE'
+  fi
+}
+
 start_agent() {
   [ -f "$CONFIG/agent.yaml" ] && fail "$CONFIG/agent.yaml is there, too: remove it, the configuration is $CONFIG/agent.json"
   systemctl is-enabled --quiet "$UNIT" 2>/dev/null || act systemctl --quiet enable "$UNIT"
@@ -180,20 +200,21 @@ start_agent() {
 
 do_install() {
   case $controller in
-    https://?* | http://?*) ;;
+    https://?*) ;;
     '') usage_error '--controller is missing' ;;
     *) usage_error '--controller expects a URL such as https://192.168.33.10:8470' ;;
   esac
   [ -n "$package" ] || usage_error '--package is missing'
-  [ -z "$token_file" ] || [ -s "$token_file" ] || fail "$token_file is not there or empty"
+  [ -z "$join_token_file" ] || [ -s "$join_token_file" ] || fail "$join_token_file is not there or empty"
   [ -z "$ca_file" ] || grep -q 'BEGIN CERTIFICATE' "$ca_file" || fail "$ca_file holds no PEM certificate"
   case $host in *[!A-Za-z0-9._-]*) usage_error "--host expects letters, digits, dots and dashes: $host" ;; esac
   check_system
   changed=''
   get_package
-  # The configuration first: the package starts the agent where there is one.
+  # The configuration first: an upgrade of the package starts the agent anew.
   write_config
   install_package
+  enroll
   start_agent
   if [ -n "$dry_run" ]; then
     if [ -z "$changed" ]; then say 'nothing to do'; fi

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseDuration } from '../../desired-state/schema/values.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { CONFIG_PATHS, ConfigError, loadConfig } from '../daemon/config.ts';
 import { command as tellDaemon } from '../daemon/control-client.ts';
@@ -27,11 +28,17 @@ export const enroll = defineCommand({
       value: 'NAME',
       help: 'its name in the desired state; by default as configured, or the host name',
     },
+    wait: {
+      type: 'string',
+      value: 'DURATION',
+      help: 'how long to try while the controller cannot be reached, such as 3m',
+    },
     again: { type: 'boolean', help: 'even where it is enrolled already' },
   },
   exitCodes: { 0: 'enrolled, now or before', 1: 'refused, or the controller cannot be reached', 64: 'wrong usage' },
-  async run({ 'join-token-file': tokenFile, controller, host, again }) {
+  async run({ 'join-token-file': tokenFile, controller, host, again, wait = '0s' }) {
     if (tokenFile === undefined) throw new UsageError('enroll expects --join-token-file');
+    if (!/^\d+(?:s|m|h)$/.test(wait)) throw new UsageError('--wait expects a duration such as 3m');
     const overrides = {
       ...(controller === undefined ? {} : { HOLDFAST_CONTROLLER: controller }),
       ...(host === undefined ? {} : { HOLDFAST_HOST: host }),
@@ -49,6 +56,7 @@ export const enroll = defineCommand({
       files: linuxFiles(),
       agentVersion: packageJson.version,
       again: again === true,
+      wait_ms: parseDuration(wait),
     });
     const until = new Date(identity.expires_ms).toISOString().slice(0, 10);
     process.stdout.write(

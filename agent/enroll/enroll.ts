@@ -1,5 +1,6 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import * as v from 'valibot';
 import { type Answer, exchange, type Line, reasonIn, reasonOf } from '../daemon/exchange.ts';
 import type { FileWriter } from '../host/files/port.ts';
@@ -17,6 +18,13 @@ import {
 /** It cannot be enrolled, or not yet; the message says what to do. */
 export class EnrollError extends Error {
   override readonly name = 'EnrollError';
+  /** Whether it may be otherwise in a moment. */
+  readonly passing: boolean;
+
+  constructor(message: string, options: { readonly passing?: boolean; readonly cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.passing = options.passing === true;
+  }
 }
 
 export interface EnrollOptions {
@@ -29,10 +37,13 @@ export interface EnrollOptions {
   readonly agentVersion: string;
   /** Where the host is enrolled already: anew instead of not at all. */
   readonly again: boolean;
+  /** For how long a controller that cannot be reached is tried again. */
+  readonly wait_ms: number;
 }
 
 const ANSWER_MS = 30_000;
 const MAX_ANSWER_BYTES = 65_536;
+const TRY_AGAIN_MS = 2_000;
 const PRIVATE = 0o600;
 const INSTALL_ID_BYTES = 16;
 
@@ -40,29 +51,45 @@ const INSTALL_ID_BYTES = 16;
 export async function enroll(
   options: EnrollOptions,
 ): Promise<{ readonly identity: Identity; readonly isNew: boolean }> {
-  const { controller, host, stateDirectory, files, agentVersion } = options;
+  const { controller, host, stateDirectory } = options;
   const [, secret, pin] = /^(hfj_[0-9a-f]{12}_[\w-]{43})_([0-9a-f]{64})$/.exec(options.joinToken.trim()) ?? [];
   if (secret === undefined || pin === undefined) {
     throw new EnrollError(
       'this is no join token: expected one line that begins with "hfj_" and ends with 64 hex digits',
     );
   }
-  if (controller.protocol !== 'https:')
+  if (controller.protocol !== 'https:') {
     throw new EnrollError(`${controller.href}: expected a URL that begins with https://`);
+  }
   const present = options.again ? undefined : usable(stateDirectory, host, pin);
   if (present !== undefined) return { identity: present, isNew: false };
+  const deadline = performance.now() + options.wait_ms;
+  for (;;) {
+    try {
+      return { identity: await join(options, { secret, pin }), isNew: true };
+    } catch (error) {
+      if (!(error instanceof EnrollError && error.passing) || performance.now() > deadline) throw error;
+      await delay(TRY_AGAIN_MS);
+    }
+  }
+}
+
+async function join(
+  options: EnrollOptions,
+  token: { readonly secret: string; readonly pin: string },
+): Promise<Identity> {
+  const { controller, host, stateDirectory, files, agentVersion } = options;
   const userAgent = `holdfast-agent/${agentVersion}`;
-  const ca = await pinnedAuthority({ controller, userAgent, tls: { rejectUnauthorized: false } }, pin);
+  const ca = await pinnedAuthority({ controller, userAgent, tls: { rejectUnauthorized: false } }, token.pin);
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
   await haveInstallId(stateDirectory, files);
   const { key, csr } = newKey(host);
   const machine = machineId(stateDirectory);
   const answer = await ask(
     { controller, userAgent, tls: { ca } },
-    { path: '/v1/enroll', body: { host, csr, machine }, headers: { authorization: `Bearer ${secret}` } },
+    { path: '/v1/enroll', body: { host, csr, machine }, headers: { authorization: `Bearer ${token.secret}` } },
   );
-  const identity = await keep({ answer, key, host, stateDirectory, files });
-  return { identity, isNew: true };
+  return keep({ answer, key, host, stateDirectory, files });
 }
 
 /** Asks for the next certificate, of a new key, by the present one. */
@@ -131,7 +158,9 @@ async function ask(line: Line, { path, body, headers }: Asked): Promise<Answer> 
     }),
   );
   if (answer.status === 201) return answer;
-  throw new EnrollError(`${line.controller.origin} answered ${answer.status}: ${reasonIn(answer).text}`);
+  throw new EnrollError(`${line.controller.origin} answered ${answer.status}: ${reasonIn(answer).text}`, {
+    passing: answer.status === 503,
+  });
 }
 
 async function reached<T>({ controller }: Line, call: () => Promise<T>): Promise<T> {
@@ -142,7 +171,7 @@ async function reached<T>({ controller }: Line, call: () => Promise<T>): Promise
       error instanceof Error && 'code' in error && error.code === 'ERR_TLS_CERT_ALTNAME_INVALID'
         ? ': start the controller with --name for this name'
         : '';
-    throw new EnrollError(`${controller.origin}: ${reasonOf(error)}${hint}`, { cause: error });
+    throw new EnrollError(`${controller.origin}: ${reasonOf(error)}${hint}`, { passing: hint === '', cause: error });
   }
 }
 

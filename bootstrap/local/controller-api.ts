@@ -29,30 +29,52 @@ export type HostView = v.InferOutput<typeof hostSchema>;
 
 /** `GET /v1/status`. Rejects where the controller does not answer. */
 export async function controllerStatus(url: string, keys: Keys): Promise<ControllerStatus> {
-  const [token, ca] = await Promise.all([readFile(keys.token, 'utf8'), readFile(keys.certificate, 'utf8')]);
-  const text = await get(`${url}/v1/status`, { ca, headers: { authorization: `Bearer ${token.trim()}` } });
-  return v.parse(statusSchema, JSON.parse(text));
+  return v.parse(statusSchema, JSON.parse(await asAdmin(url, keys, '/v1/status')));
 }
 
-/** The body of a 200; rejects with any other answer. A site with a self-signed certificate has `ca: 'any'`. */
-export function get(url: string, options: { ca: string; headers?: Readonly<Record<string, string>> }): Promise<string> {
+/** Resolves to the text of a join token for one host, good for an hour. */
+export async function joinToken(url: string, keys: Keys, host: string): Promise<string> {
+  const text = await asAdmin(url, keys, '/v1/join-tokens', { host });
+  return v.parse(v.object({ token: v.string() }), JSON.parse(text)).token;
+}
+
+async function asAdmin(url: string, keys: Keys, path: string, body?: object): Promise<string> {
+  const [token, ca] = await Promise.all([readFile(keys.adminToken, 'utf8'), readFile(keys.caCert, 'utf8')]);
+  return get(`${url}${path}`, { ca, headers: { authorization: `Bearer ${token.trim()}` }, ...(body && { body }) });
+}
+
+/**
+ * The body of a good answer; rejects with any other. A site with a self-signed certificate has `ca: 'any'`. With a body
+ * it is a POST of JSON.
+ */
+export function get(
+  url: string,
+  options: { ca: string; headers?: Readonly<Record<string, string>>; body?: object },
+): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const trust = options.ca === 'any' ? { rejectUnauthorized: false } : { ca: options.ca };
-  const call = request(url, { ...trust, agent: false, timeout: REQUEST_TIMEOUT_MS, headers: options.headers ?? {} });
+  const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+  const call = request(url, {
+    ...trust,
+    method: body === undefined ? 'GET' : 'POST',
+    agent: false,
+    timeout: REQUEST_TIMEOUT_MS,
+    headers: { ...options.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+  });
   call.on('timeout', () => call.destroy(new Error(`${url} did not answer within ${REQUEST_TIMEOUT_MS} ms`)));
   call.on('error', reject);
   call.on('response', (response) => {
-    let body = '';
+    let text = '';
     response.setEncoding('utf8');
     response.on('data', (chunk: string) => {
-      body += chunk;
+      text += chunk;
     });
     response.on('error', reject);
     response.on('end', () => {
-      if (response.statusCode === 200) resolve(body);
-      else reject(new Error(`${url} answered ${response.statusCode}: ${body.slice(0, 500)}`));
+      if (response.statusCode === 200 || response.statusCode === 201) resolve(text);
+      else reject(new Error(`${url} answered ${response.statusCode}: ${text.slice(0, 500)}`));
     });
   });
-  call.end();
+  call.end(body);
   return promise;
 }

@@ -4,7 +4,7 @@
 #
 #   controller.sh FOLDER [SEED OWNER]
 #
-# FOLDER holds controller.deb, controller.deb.sha256, secrets.yaml, token, controller.crt, controller.key.
+# FOLDER holds controller.deb, controller.deb.sha256, secrets.yaml, admin.token, ca.crt, ca.key.
 # The repositories are /srv/git/desired-state.git and /srv/git/todomvc.git: mounted there, or copied once from SEED, a folder
 # that holds them, and then owned by OWNER, who may push to them over ssh.
 set -eu
@@ -61,9 +61,9 @@ seed_repositories() {
 install_package
 if [ -n "$seed" ]; then seed_repositories; fi
 put "$from/secrets.yaml" "$config/secrets.yaml" holdfast-controller 0600
-put "$from/token" "$config/token" holdfast-controller 0600
-put "$from/controller.crt" "$config/tls.crt" holdfast-controller 0644
-put "$from/controller.key" "$config/tls.key" holdfast-controller 0600
+put "$from/admin.token" "$config/admin.token" holdfast-controller 0600
+put "$from/ca.crt" "$config/ca.crt" holdfast-controller 0644
+put "$from/ca.key" "$config/ca.key" holdfast-controller 0600
 put "$here/controller-options" /etc/default/holdfast-controller root 0644
 put "$here/git-daemon.service" /etc/systemd/system/holdfast-git.service root 0644
 

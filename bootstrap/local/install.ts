@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Host } from '../../test/hosts/host.ts';
 import type { Packages } from '../package.ts';
+import { joinToken } from './controller-api.ts';
 import type { Keys } from './keys.ts';
 import { type LocalSettings, ROOT } from './settings.ts';
 
@@ -16,7 +17,7 @@ export async function installController(host: Host, options: { packages: Package
   await sendPackage(host, packages.controller, 'controller.deb');
   const here = import.meta.dirname;
   for (const file of ['controller.sh', 'controller-options', 'git-daemon.service']) await send(host, join(here, file));
-  for (const file of [keys.secrets, keys.token, keys.certificate, keys.key]) await send(host, file);
+  for (const file of [keys.secrets, keys.adminToken, keys.caCert, keys.caKey]) await send(host, file);
   await host.mustExec(['sh', `${FOLDER}/controller.sh`, FOLDER], { timeout_ms: INSTALL_TIMEOUT_MS });
 }
 
@@ -27,15 +28,18 @@ export async function installAgent(
 ): Promise<void> {
   const { name, packages, keys, settings, log } = options;
   await sendPackage(host, packages.agent, 'agent.deb');
-  for (const file of [join(ROOT, 'bootstrap/install.sh'), keys.token, keys.certificate]) await send(host, file);
+  await send(host, join(ROOT, 'bootstrap/install.sh'));
+  const token = `${FOLDER}/join-token`;
+  await host.writeFile(token, await joinToken(settings.controllerUrl, keys, name), '0600');
   const output = await host.mustExec(
     [
       ['sh', `${FOLDER}/install.sh`, '--controller', settings.controllerUrl, '--host', name],
       ['--package', `${FOLDER}/agent.deb`],
-      ['--token-file', `${FOLDER}/token`, '--ca-file', `${FOLDER}/controller.crt`],
+      ['--join-token-file', token],
     ].flat(),
     { timeout_ms: INSTALL_TIMEOUT_MS },
   );
+  await host.mustExec(['rm', token]);
   const told = output.split('\n').findLast((line) => line.startsWith('holdfast: '));
   if (told !== undefined) log(`${name}: ${told.slice('holdfast: '.length)}`);
 }

@@ -32,6 +32,13 @@ test('user data is YAML that writes token, CA and install.sh, and runs it with t
   }
 });
 
+test('without an authority of the package URL there is none in the user data', () => {
+  const { ca: _ca, ...options } = OPTIONS;
+  const text = userData(options);
+  assert.equal(parse(text).write_files.length, 2);
+  assert.doesNotMatch(text, /ca-file|ca\.pem/);
+});
+
 test('a token never stands in user data in clear, and never in an argument', () => {
   assert.ok(!userData(OPTIONS).includes(OPTIONS.token.trim()));
 });

@@ -14,7 +14,7 @@ test('--help names every option and exit code', async () => {
     '--controller',
     '--package',
     '--sha256',
-    '--token-file',
+    '--join-token-file',
     '--ca-file',
     '--dry-run',
     '--uninstall',
@@ -26,6 +26,7 @@ test('--help names every option and exit code', async () => {
 for (const [args, message] of [
   [[], /--controller is missing/],
   [['--controller', 'controller.example'], /--controller expects a URL/],
+  [['--controller', 'http://controller.example'], /--controller expects a URL/],
   [['--controller', 'https://x'], /--package is missing/],
   [['--controler', 'https://x'], /there is no option --controler/],
   [['--controller'], /--controller expects a value/],
@@ -45,7 +46,7 @@ test('a token file that is missing is told before anything is done', async () =>
     'https://x',
     '--package',
     '/p.deb',
-    '--token-file',
+    '--join-token-file',
     '/no/token',
   );
   assert.equal(code, 1);
