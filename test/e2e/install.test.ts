@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { buildPackages } from '../../bootstrap/package.ts';
+import { startController } from '../controller/controller-process.ts';
 import { diffSnapshots } from '../hosts/diff-snapshots.ts';
 import { type Host, startHost } from '../hosts/host.ts';
+import { sharedNetwork } from '../hosts/network.ts';
 import type { ProcessResult } from '../hosts/process.ts';
 
 const SCRIPT = join(import.meta.dirname, '../../bootstrap/install.sh');
@@ -26,7 +28,6 @@ before(async () => {
   await host.copyIn(SCRIPT, `${FOLDER}/install.sh`);
   await host.copyIn(packages.agent, `${FOLDER}/agent.deb`);
   await host.copyIn(`${packages.agent}.sha256`, `${FOLDER}/agent.deb.sha256`);
-  await host.writeFile(`${FOLDER}/token`, '0123456789abcdef0123456789abcdef\n', '0600');
 });
 after(async () => {
   await host?.dispose();
@@ -60,9 +61,8 @@ test('it installs the agent, which runs though its controller is away', async ()
   assert.deepEqual(JSON.parse(await host.readFile('/etc/holdfast/agent.json')), {
     controller: CONTROLLER,
     host: 'web-1',
-    tokenFile: '/etc/holdfast/token',
   });
-  assert.equal((await host.sh('stat -c %a:%U /etc/holdfast/token')).trim(), '600:root');
+  assert.match(stdout, /not enrolled: holdfast-agent enroll/);
   assert.match(await host.sh('holdfast-agent --version'), /^holdfast-agent \d/);
 });
 
@@ -89,6 +89,32 @@ test('another controller is a change of the configuration and a restart', async 
   assert.equal((await host.sh('systemctl is-active holdfast-agent')).trim(), 'active');
 });
 
+test('with a join token the machine is enrolled, its key stays there, and the agent gets its manifest', async () => {
+  const { gatewayAddress } = await sharedNetwork();
+  const controller = await startController({ address: gatewayAddress });
+  try {
+    const token = await controller.operator.joinToken({ host: 'web-1' });
+    await host.writeFile(`${FOLDER}/join-token`, token, '0600');
+    const options = ['--controller', controller.url, '--join-token-file', `${FOLDER}/join-token`];
+    const { code, stdout, stderr } = await install(...options);
+    assert.equal(code, 0, `${stdout}${stderr}`);
+    assert.match(stdout, /enrolled as web-1; the certificate holds until/);
+    assert.equal((await host.sh('stat -c %a:%U /var/lib/holdfast/identity.pem')).trim(), '600:root');
+    assert.equal((await awaitFile()).trim(), 'one');
+    // The token is used up: that it is not looked at again is what makes a second run harmless.
+    const again = await install(...options);
+    assert.equal(again.code, 0, again.stderr);
+    assert.match(again.stdout, /nothing to do/);
+    const { certificates } = (await controller.operator.call({ path: '/v1/certificates' })).json<{
+      readonly certificates: readonly object[];
+    }>();
+    assert.equal(certificates.length, 1);
+    assert.doesNotMatch(JSON.stringify(controller.lines), new RegExp(token.split('_')[2] ?? 'no token'));
+  } finally {
+    await controller.stop();
+  }
+});
+
 test('a system that is not supported is told so, with exit code 3', async () => {
   await host.sh('cp /etc/os-release /root/os-release; printf "ID=alpine\\nVERSION_ID=3.20\\n" > /etc/os-release');
   const { code, stderr } = await install();
@@ -109,9 +135,13 @@ test('uninstall and purge leave nothing of the agent', async () => {
   assert.match((await run('--uninstall')).stdout, /the agent is not installed/);
 });
 
+async function awaitFile(): Promise<string> {
+  return host.sh('until [ -f /etc/holdfast-test ]; do sleep 0.1; done; cat /etc/holdfast-test', { timeout_ms: 60_000 });
+}
+
 function install(...more: readonly string[]): Promise<ProcessResult> {
   const usual = ['--controller', CONTROLLER, '--host', 'web-1', '--package', `${FOLDER}/agent.deb`];
-  return run(...usual, '--token-file', `${FOLDER}/token`, ...more);
+  return run(...usual, ...more);
 }
 
 function run(...args: readonly string[]): Promise<ProcessResult> {
