@@ -1,11 +1,14 @@
 import type { ServerOptions } from 'node:https';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Fleet } from './fleet.ts';
 import type { Hosts } from './hosts.ts';
 import { HANDSHAKE_BOUND_MS, HEADERS_BOUND_MS, installLimits, REQUEST_BOUND_MS } from './http-limits.ts';
 import type { Intake } from './intake/intake.ts';
 import { openApi } from './openapi.ts';
 import { frameworkProblem, installProblems } from './problem.ts';
 import { manifestRoute } from './routes/manifest.ts';
+import { pauseRoutes } from './routes/pause.ts';
+import { previewsRoute } from './routes/previews.ts';
 import { reportsRoute } from './routes/reports.ts';
 import { statusRoutes } from './routes/status.ts';
 import { type Authentication, installAuthentication } from './trust/authenticate.ts';
@@ -15,7 +18,7 @@ import type { Trust } from './trust/trust.ts';
 import type { Waiters } from './waiters.ts';
 
 /** What the routes work with. */
-export interface Services {
+export interface Services extends Omit<Fleet, 'close'> {
   readonly intake: Intake;
   readonly hosts: Hosts;
   readonly waiters: Waiters;
@@ -65,6 +68,8 @@ export function buildApp({ services, logger, tls, peerOf }: AppOptions): Fastify
   trustAdminRoutes(app, { trust, now_ms });
   manifestRoute(app, services);
   reportsRoute(app, services);
+  previewsRoute(app, services);
+  pauseRoutes(app, services);
   statusRoutes(app, services);
   return app;
 }

@@ -2,6 +2,7 @@ import { Server } from 'node:https';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { buildApp } from './app.ts';
+import { openFleet } from './fleet.ts';
 import { Hosts } from './hosts.ts';
 import { Intake } from './intake/intake.ts';
 import { SecretsFile } from './intake/secrets-file.ts';
@@ -13,7 +14,6 @@ import { openStore, type Store } from './store/database.ts';
 import { readDatabaseUrl } from './store/database-url.ts';
 import { HostRecords } from './store/host-records.ts';
 import { DEFAULT_RETENTION, sweepRegularly } from './store/retention.ts';
-import { ServedStore } from './store/served-store.ts';
 import { ServerCertificate, serverNames } from './trust/server-certificate.ts';
 import { openTrust } from './trust/trust.ts';
 import { Waiters } from './waiters.ts';
@@ -61,21 +61,23 @@ async function startWith(
   const names = serverNames(options.names, options.host);
   const certificate = await ServerCertificate.issue({ authority: trust.authority, names, now_ms });
   const waiters = new Waiters();
-  const hosts = new Hosts({ records, intake: () => intake, now_ms, silentAfter_ms: options.silentAfter_ms });
+  const fleet = await openFleet({ store: database, records, waiters, now_ms, log: logger });
+  const { silentAfter_ms } = options;
+  const hosts = new Hosts({ ...fleet, records, intake: () => intake, now_ms, silentAfter_ms });
   const intake: Intake = new Intake({
     source,
     directory,
-    store: new ServedStore(stateDirectory),
+    rollouts: fleet.rollouts,
+    serving: fleet.serving,
     secrets,
     facts: () => hosts.facts(),
     now_ms,
-    changed: (names) => waiters.release(names),
+    tell: (some) => waiters.release(some),
     log: logger,
   });
-  await intake.open();
   const shownSource = { repository: shown(repository), branch, directory };
   const app = buildApp({
-    services: { intake, hosts, waiters, trust, now_ms, source: shownSource },
+    services: { ...fleet, intake, hosts, waiters, trust, now_ms, source: shownSource },
     logger,
     tls: certificate.context,
   });
@@ -95,6 +97,7 @@ async function startWith(
       certificate.close();
       await app.close();
       await intake.idle();
+      await fleet.close();
       await stopSweeping();
       await records.close();
       await database.close();

@@ -1,7 +1,10 @@
 import type { Report } from '../desired-state/schema/report.ts';
 import type { HostFacts } from './compile/address.ts';
 import type { Intake } from './intake/intake.ts';
+import type { Rollouts, Withheld } from './rollout/rollouts.ts';
+import type { Serving } from './serving.ts';
 import type { HostRecord, HostRecords } from './store/host-records.ts';
+import type { ServedManifest } from './store/served-tables.ts';
 
 /** In one word, what an operator wants to know of a host. The first that fits, from the worst. */
 export type HostState =
@@ -34,6 +37,8 @@ export interface HostStatus {
 export interface HostsOptions {
   readonly records: HostRecords;
   readonly intake: () => Intake;
+  readonly serving: Pick<Serving, 'get' | 'hosts'>;
+  readonly rollouts: Pick<Rollouts, 'withheld'>;
   readonly now_ms: () => number;
   /** A host that has not been heard of for this long is silent. */
   readonly silentAfter_ms: number;
@@ -72,24 +77,26 @@ export class Hosts {
 
   statuses(): readonly HostStatus[] {
     const intake = this.#options.intake();
-    const names = new Set([...(intake.served?.hosts.keys() ?? []), ...(intake.wanted?.hosts ?? [])]);
+    const names = new Set([...this.#options.serving.hosts().keys(), ...(intake.wanted?.hosts ?? [])]);
     return [...names].sort().map((host) => this.status(host));
   }
 
   status(host: string): HostStatus {
-    const intake = this.#options.intake();
+    const { intake, serving, rollouts } = this.#options;
     const record = this.record(host);
-    const served = intake.served?.hosts.get(host);
+    const served = serving.get(host);
+    const withheld = rollouts.withheld(host);
     const summary = record?.summary;
-    const reasons = intake.pending.get(host)?.reasons;
-    const { state, why } = this.#judge({ record, wanted: served?.revision, reasons });
+    const reasons = intake().pending.get(host)?.reasons;
+    const { state, why } = this.#judge({ record, served, withheld, reasons });
+    const wanted = withheld?.revision ?? served?.newestRevision;
+    const running = runsServed(record, served) ? served?.newestRevision : summary?.runningRevision;
     return {
       host,
       state,
-      ...(served === undefined
-        ? {}
-        : { environment: served.environment, roles: served.roles, wantedRevision: served.revision }),
-      ...(summary?.runningRevision === undefined ? {} : { runningRevision: summary.runningRevision }),
+      ...(served === undefined ? {} : { environment: served.environment, roles: served.roles }),
+      ...(wanted === undefined ? {} : { wantedRevision: wanted }),
+      ...(running === undefined ? {} : { runningRevision: running }),
       ...(why === undefined ? {} : { why }),
       ...(record === undefined ? {} : { lastSeen_ms: record.lastSeen_ms }),
       ...(record?.lastReport_ms === undefined ? {} : { lastReport_ms: record.lastReport_ms }),
@@ -100,10 +107,11 @@ export class Hosts {
 
   #judge(known: {
     readonly record: HostRecord | undefined;
-    readonly wanted: string | undefined;
+    readonly served: ServedManifest | undefined;
+    readonly withheld: Withheld | undefined;
     readonly reasons: readonly string[] | undefined;
   }): { readonly state: HostState; readonly why?: string } {
-    const { record, wanted, reasons } = known;
+    const { record, served, withheld, reasons } = known;
     if (record === undefined) return { state: 'never-seen', why: reasons?.join('; ') ?? 'its agent has never called' };
     const quiet_ms = this.#options.now_ms() - record.lastSeen_ms;
     if (quiet_ms > this.#options.silentAfter_ms) {
@@ -115,10 +123,19 @@ export class Hosts {
     const { run, pause } = summary;
     if (run?.broken !== undefined) return { state: 'failed', why: run.broken };
     if (pause !== undefined) return { state: 'paused', why: `by ${pause.by}: ${pause.why}` };
-    if (summary.runningRevision !== wanted)
+    if (withheld !== undefined) return { state: 'behind', why: withheld.reason };
+    if (!runsServed(record, served))
       return { state: 'behind', why: summary.whyDifferent ?? 'it has not reported the new revision yet' };
     if (run?.drifted !== undefined) return { state: 'drifted', why: run.drifted };
     if (run === undefined) return { state: 'converging' };
     return run.open === undefined ? { state: 'converged' } : { state: 'converging', why: run.open };
   }
+}
+
+/** Whether the last report is about what the host is served now, whatever revision says so. */
+function runsServed(record: HostRecord | undefined, served: ServedManifest | undefined): boolean {
+  const { run, runningRevision } = record?.summary ?? {};
+  if (served === undefined) return false;
+  if (run?.sequence !== undefined) return run.sequence >= served.sequence;
+  return runningRevision === served.revision || runningRevision === served.newestRevision;
 }

@@ -53,6 +53,8 @@ export interface ControllerClient {
   manifest(options: {
     readonly etag: string | undefined;
     readonly wait_ms: number;
+    /** `since_ms` of the pause that it was last told of, or `none`. */
+    readonly pauseKnown: string;
     readonly signal: AbortSignal;
   }): Promise<ManifestAnswer>;
   report(report: Report): Promise<void>;
@@ -85,13 +87,14 @@ export function createControllerClient(
     if (answer.status < 200 || answer.status > 299) throw refusal(config, answer);
   };
   return {
-    async manifest({ etag, wait_ms, signal }) {
+    async manifest({ etag, wait_ms, pauseKnown, signal }) {
       const answer = await exchange({
         method: 'GET',
         path: `${hostPath}/manifest${wait_ms > 0 ? `?wait=${Math.round(wait_ms / 1000)}` : ''}`,
         headers: {
           accept: 'application/json',
           'holdfast-accepts': ACCEPTS,
+          'holdfast-pause-known': pauseKnown,
           ...(etag === undefined ? {} : { 'if-none-match': etag }),
         },
         timeout_ms: wait_ms + CONNECT_AND_ANSWER_MS,

@@ -57,8 +57,10 @@ export class Follower {
   readonly #stop = new AbortController();
   #view: ControllerView = { state: 'unknown', since_ms: Date.now() };
   #etag: string | undefined;
-  /** The pause that the controller last ordered, as text. */
-  #order = '';
+  /** `since_ms` of the pause that the controller has ordered, or `none`. */
+  #order = 'none';
+  /** Why it withholds a revision: an answer with another reason was worth its while, however soon it came. */
+  #reason = '';
   #ended: Promise<void> = Promise.resolve();
   #wake: () => void = () => {};
 
@@ -102,7 +104,12 @@ export class Follower {
     const asked = performance.now();
     let answer: ManifestAnswer;
     try {
-      answer = await this.#options.client.manifest({ etag: this.#etag, wait_ms, signal: this.#stop.signal });
+      answer = await this.#options.client.manifest({
+        etag: this.#etag,
+        wait_ms,
+        pauseKnown: this.#order,
+        signal: this.#stop.signal,
+      });
     } catch (error) {
       return this.#away(error);
     }
@@ -111,11 +118,13 @@ export class Follower {
     if (pause !== undefined) this.#options.onPause(pause === 'none' ? undefined : pause);
     if (text !== undefined) return this.#judge(text, etag);
     this.#backoff.reset();
-    const order = pause === undefined || pause === 'none' ? '' : JSON.stringify(pause);
-    const ordered = order !== this.#order || preview !== undefined;
+    const order = pause === undefined || pause === 'none' ? 'none' : String(pause.since_ms);
+    const reason = withheld?.reason ?? '';
+    const news = order !== this.#order || reason !== this.#reason || preview !== undefined;
     this.#order = order;
+    this.#reason = reason;
     if (preview !== undefined) this.#options.onPreview(preview.id, preview.text);
-    const heldLongEnough = ordered || !hold || performance.now() - asked >= HELD_AT_LEAST_MS;
+    const heldLongEnough = news || !hold || performance.now() - asked >= HELD_AT_LEAST_MS;
     return heldLongEnough ? 0 : Math.round(this.#random() * NOT_HELD_PAUSE_MS);
   }
 

@@ -3,9 +3,11 @@ import type { HostFacts } from '../compile/address.ts';
 import { type Compilation, compileSteps, type PendingHost } from '../compile/compile.ts';
 import type { Issue } from '../compile/issue.ts';
 import type { Tree } from '../compile/tree.ts';
+import type { Candidate, Compiler } from '../git/ports.ts';
+import type { Begun, Rollouts } from '../rollout/rollouts.ts';
 import type { SecretSources } from '../secrets/sources.ts';
+import type { Serving } from '../serving.ts';
 import { normalPrefix } from '../source/git-tree.ts';
-import type { Served, ServedHost, ServedStore } from '../store/served-store.ts';
 import { SingleFlight } from './single-flight.ts';
 
 /** Where revisions come from; the real one is a `Repository`. */
@@ -17,12 +19,13 @@ export interface Source {
 export interface IntakeOptions {
   readonly source: Source;
   readonly directory: string;
-  readonly store: ServedStore;
+  readonly rollouts: Pick<Rollouts, 'begin' | 'renewFacts' | 'pushed' | 'current'>;
+  readonly serving: Pick<Serving, 'get' | 'hosts'>;
   readonly secrets: SecretSources;
   readonly facts: () => ReadonlyMap<string, HostFacts>;
   readonly now_ms: () => number;
-  /** Told of every host whose manifest is another one now, or gone. */
-  readonly changed: (hosts: readonly string[]) => void;
+  /** Tells these hosts again what is wanted, and why they do not get it. */
+  readonly tell: (hosts: readonly string[]) => void;
   readonly log: Log;
 }
 
@@ -50,17 +53,28 @@ export interface Trouble {
 
 /** What became of one look at the repository. */
 export interface Outcome {
+  /** Hosts that get another manifest by it, or none any more: now, or in their turn. */
   readonly changed: readonly string[];
 }
 
+/** The newest good revision. */
+export interface Good {
+  readonly revision: string;
+  readonly sequence: number;
+  readonly since_ms: number;
+}
+
+/** Distinct revisions that hosts have at the same time; more than a few only where rollouts were broken off again and again. */
+const MOST_REVISIONS = 8;
+
 /**
- * Takes revisions in: looks at the repository, compiles, and either serves the new revision or refuses it and goes on
- * with the last good one.
+ * Takes revisions in: looks at the repository, compiles, and either begins to bring the new revision to the hosts or
+ * refuses it, so that all go on with what they have.
  */
-export class Intake {
+export class Intake implements Compiler {
   readonly #options: IntakeOptions;
-  readonly #flight = new SingleFlight(() => this.#look());
-  #served: Served | undefined;
+  readonly #flight = new SingleFlight(() => this.#exclusive(() => this.#look()));
+  #queue: Promise<unknown> = Promise.resolve();
   #wanted: Wanted | undefined;
   #pending: ReadonlyMap<string, PendingHost> = new Map();
   #trouble: Trouble | undefined;
@@ -68,26 +82,17 @@ export class Intake {
   /** Counts the changes of secrets and facts; a compilation is outdated when it was made with an earlier count. */
   #inputs = 0;
   #wantedInputs = -1;
-  #servedInputs = -1;
+  #goodInputs = -1;
+  #factsChanged = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
   }
 
-  /** Takes up what was served before the restart. */
-  async open(): Promise<void> {
-    try {
-      this.#served = await this.#options.store.load();
-    } catch (error) {
-      this.#options.log.error(
-        { reason: messageOf(error) },
-        'the saved manifests cannot be used; waiting for the repository',
-      );
-    }
-  }
-
-  get served(): Served | undefined {
-    return this.#served;
+  /** The newest good revision; hosts have it, or get it in their turn. */
+  get served(): Good | undefined {
+    const pushed = this.#options.rollouts.pushed;
+    return pushed && { revision: pushed.revision, sequence: pushed.sequence, since_ms: pushed.started_ms };
   }
 
   get wanted(): Wanted | undefined {
@@ -117,19 +122,22 @@ export class Intake {
     return this.#pending;
   }
 
-  /** Why what is wanted is not what is served; `undefined` where it is, or where nothing is known to be wanted. */
+  /** Why what is wanted is not the newest good revision; `undefined` where it is, or where nothing is known to be wanted. */
   get whyDifferent(): string | undefined {
     if (this.#trouble !== undefined) return `the repository cannot be read: ${this.#trouble.message}`;
     const wanted = this.#wanted;
-    if (wanted === undefined || wanted.revision === this.#served?.revision) return undefined;
+    const { served } = this;
+    if (wanted === undefined || wanted.revision === served?.revision) return undefined;
     const count = wanted.issues.length;
-    const last = this.#served === undefined ? 'nothing is served' : `revision ${this.#served.revision} is served on`;
+    const last = served === undefined ? 'nothing is served' : `revision ${served.revision} is served on`;
     return `revision ${wanted.revision} is refused for ${count} ${count === 1 ? 'issue' : 'issues'}; ${last}`;
   }
 
-  /** Whether the wanted or the served revision has such a host. */
+  /** Whether there is such a host, in the wanted or in the newest good revision. */
   knows(host: string): boolean {
-    return this.#served?.hosts.has(host) === true || this.#wanted?.hosts.includes(host) === true;
+    const { serving, rollouts } = this.#options;
+    if (serving.get(host) !== undefined || this.#wanted?.hosts.includes(host) === true) return true;
+    return rollouts.current?.hosts.get(host) !== undefined;
   }
 
   /** Looks again; resolves when a look that started after this call is done. Never rejects: see `trouble`. */
@@ -140,110 +148,120 @@ export class Intake {
   /** Hosts have reported other addresses. */
   refreshFacts(): Promise<Outcome> {
     this.#inputs += 1;
+    this.#factsChanged = true;
     return this.#flight.run();
   }
 
-  idle(): Promise<void> {
-    return this.#flight.idle();
+  async idle(): Promise<void> {
+    await this.#flight.idle();
+    await this.#queue;
+  }
+
+  /** The branch is at this revision now; `compilation` is at hand where it has just been checked. */
+  bring(candidate: Candidate, compilation?: Compilation): Promise<void> {
+    return this.#exclusive(async () => {
+      await this.#take(candidate, compilation);
+    });
+  }
+
+  async compile(tree: Tree, revision: string): Promise<Compilation> {
+    const { secrets, facts, directory } = this.#options;
+    const secretsOfTree = await secrets.of(tree);
+    const prefix = normalPrefix(directory);
+    // The sequence is given when the revision is accepted.
+    return inTurns(compileSteps(tree, { ...secretsOfTree, revision, sequence: 0, facts: facts(), prefix }));
   }
 
   async #look(): Promise<Outcome> {
     if (await this.#options.secrets.refresh()) this.#inputs += 1;
     try {
-      const changed = await this.#take(await this.#options.source.fetch());
+      const revision = await this.#options.source.fetch();
+      await this.#renewFacts();
+      const changed = await this.#take({ revision, subject: '', by: MIRROR });
       this.#trouble = undefined;
       return { changed };
     } catch (error) {
       this.#complain(messageOf(error));
-      return { changed: await this.#renewServed() };
+      await this.#renewFacts();
+      return { changed: await this.#renewGood() };
     } finally {
       this.#lastLook_ms = this.#options.now_ms();
     }
   }
 
-  async #take(revision: string): Promise<readonly string[]> {
+  async #take(candidate: Candidate, given?: Compilation): Promise<readonly string[]> {
     const inputs = this.#inputs;
-    if (revision === this.#wanted?.revision && inputs === this.#wantedInputs) return this.#renewServed();
+    const { revision } = candidate;
+    if (revision === this.#wanted?.revision && inputs === this.#wantedInputs) return this.#renewGood();
     const { log, now_ms } = this.#options;
-    const compilation = await this.#compile(revision);
+    const compilation = given ?? (await this.#compileRevision(revision));
     const { issues } = compilation;
     const isNew = revision !== this.#wanted?.revision;
     const wasRefused = (this.#wanted?.issues.length ?? 0) > 0;
     const seen_ms = isNew ? now_ms() : (this.#wanted?.seen_ms ?? now_ms());
     const hosts = [...compilation.hosts.keys(), ...compilation.pending.keys()];
     this.#wanted = { revision, seen_ms, issues, hosts };
-    this.#wantedInputs = inputs;
     if (issues.length > 0) {
+      this.#wantedInputs = inputs;
       if (isNew) log.warn({ revision, issues: issues.length, first: issues[0] }, 'revision refused');
-      const renewed = await this.#renewServed();
+      const renewed = await this.#renewGood();
       this.#tellAll();
       return renewed;
     }
-    const changed = await this.#serve(compilation, inputs);
+    const { changed } = await this.#begin(candidate, compilation, inputs);
+    this.#wantedInputs = inputs;
     if (wasRefused) this.#tellAll();
     return changed;
   }
 
   /** What is wanted is part of every answer: hosts whose manifest stays the same hear of a refusal, and of its end, at once. */
   #tellAll(): void {
-    this.#options.changed([...(this.#served?.hosts.keys() ?? [])]);
+    this.#options.tell([...this.#options.serving.hosts().keys()]);
   }
 
-  /** With other secrets or addresses, the revision that is served means something else, too. */
-  async #renewServed(): Promise<readonly string[]> {
-    const served = this.#served;
+  /** With other secrets, the newest good revision means something else, too, though what is wanted now is not good. */
+  async #renewGood(): Promise<readonly string[]> {
+    const { served } = this;
     const inputs = this.#inputs;
-    if (served === undefined || inputs === this.#servedInputs) return [];
+    if (served === undefined || inputs === this.#goodInputs) return [];
     try {
-      const compilation = await this.#compile(served.revision);
-      if (compilation.issues.length === 0) return await this.#serve(compilation, inputs);
-      this.#servedInputs = inputs;
-      return [];
+      const compilation = await this.#compileRevision(served.revision);
+      this.#goodInputs = inputs;
+      if (compilation.issues.length > 0) return [];
+      const candidate = { revision: served.revision, subject: '', by: MIRROR };
+      return (await this.#begin(candidate, compilation, inputs)).changed;
     } catch (error) {
-      this.#options.log.warn({ reason: messageOf(error) }, 'the served revision cannot be compiled again');
+      this.#options.log.warn({ reason: messageOf(error) }, 'the newest good revision cannot be compiled again');
       return [];
     }
   }
 
-  async #compile(revision: string): Promise<Compilation> {
-    const { source, secrets, facts, directory } = this.#options;
-    const tree = await source.readTree(revision);
-    const secretsOfTree = await secrets.of(tree);
-    return inTurns(
-      compileSteps(tree, {
-        ...secretsOfTree,
-        revision,
-        sequence: this.#nextSequence(),
-        facts: facts(),
-        prefix: normalPrefix(directory),
-      }),
-    );
+  /** Other addresses reach all hosts at once, whatever revision they have. */
+  async #renewFacts(): Promise<void> {
+    if (!this.#factsChanged) return;
+    this.#factsChanged = false;
+    const { serving, rollouts, log } = this.#options;
+    const served = [...serving.hosts().values()].map(({ newestRevision }) => newestRevision);
+    const revisions = new Set([...served, ...(this.served === undefined ? [] : [this.served.revision])]);
+    for (const revision of [...revisions].slice(0, MOST_REVISIONS)) {
+      try {
+        const compilation = await this.#compileRevision(revision);
+        if (compilation.issues.length === 0) await rollouts.renewFacts(compilation);
+      } catch (error) {
+        log.warn({ revision, reason: messageOf(error) }, 'hosts with this revision do not get the new addresses');
+      }
+    }
   }
 
-  async #serve(compilation: Compilation, inputs: number): Promise<readonly string[]> {
-    const previous = this.#served;
-    const hosts = mergeHosts(compilation, previous);
-    const changed = changedHosts(hosts, previous);
+  async #begin(candidate: Candidate, compilation: Compilation, inputs: number): Promise<Begun> {
+    const begun = await this.#options.rollouts.begin(candidate, compilation);
     this.#pending = compilation.pending;
-    this.#servedInputs = inputs;
-    if (changed.length === 0 && previous?.revision === compilation.revision) return [];
-    const next: Served = {
-      revision: compilation.revision,
-      sequence: compilation.sequence,
-      since_ms: this.#options.now_ms(),
-      hosts,
-    };
-    // On disk first: what a host has once got, a restarted controller must not take back.
-    await this.#options.store.save(next, previous);
-    this.#served = next;
-    this.#options.log.info({ revision: next.revision, sequence: next.sequence, changed }, 'revision served');
-    this.#options.changed(changed);
-    return changed;
+    this.#goodInputs = inputs;
+    return begun;
   }
 
-  /** Rises with the clock, so that agents go on believing a controller that has lost its state directory. */
-  #nextSequence(): number {
-    return Math.max((this.#served?.sequence ?? 0) + 1, Math.floor(this.#options.now_ms() / 1000));
+  async #compileRevision(revision: string): Promise<Compilation> {
+    return this.compile(await this.#options.source.readTree(revision), revision);
   }
 
   #complain(message: string): void {
@@ -251,7 +269,19 @@ export class Intake {
       this.#options.log.warn({ reason: message }, 'cannot take in the desired state');
     this.#trouble = { message, since_ms: this.#trouble?.since_ms ?? this.#options.now_ms() };
   }
+
+  #exclusive<T>(job: () => Promise<T>): Promise<T> {
+    const run = this.#queue.then(job, job);
+    this.#queue = run.then(
+      () => undefined,
+      () => undefined,
+    );
+    return run;
+  }
 }
+
+/** Who brings what is found at a look. */
+const MIRROR = { actor: 'mirror', role: 'deploy', address: undefined } as const;
 
 /** How long a compilation may keep requests waiting: it lets them have their turn this often. */
 const TURN_MS = 20;
@@ -265,26 +295,6 @@ async function inTurns(steps: Generator<void, Compilation, void>): Promise<Compi
     await setImmediate();
     turnEnds = performance.now() + TURN_MS;
   }
-}
-
-/** A host that means the same as before keeps its manifest to the letter; one that is pending keeps what it had. */
-function mergeHosts(compilation: Compilation, previous: Served | undefined): ReadonlyMap<string, ServedHost> {
-  const hosts = new Map<string, ServedHost>();
-  for (const [name, compiled] of compilation.hosts) {
-    const known = previous?.hosts.get(name);
-    hosts.set(name, known?.etag === compiled.etag ? known : { ...compiled, revision: compilation.revision });
-  }
-  for (const name of compilation.pending.keys()) {
-    const known = previous?.hosts.get(name);
-    if (known !== undefined) hosts.set(name, known);
-  }
-  return hosts;
-}
-
-function changedHosts(hosts: ReadonlyMap<string, ServedHost>, previous: Served | undefined): readonly string[] {
-  const before = previous?.hosts ?? new Map<string, ServedHost>();
-  const names = new Set([...hosts.keys(), ...before.keys()]);
-  return [...names].filter((name) => hosts.get(name) !== before.get(name)).sort();
 }
 
 function messageOf(error: unknown): string {

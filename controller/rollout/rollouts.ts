@@ -42,8 +42,17 @@ export interface RolloutsOptions {
   readonly records: Pick<HostRecords, 'get' | 'onReport'>;
   readonly now_ms: () => number;
   readonly log: Log;
+  /** Tells these hosts again why they do not get what is wanted. */
+  readonly tell: (hosts: readonly string[]) => void;
   /** Told of each new state of a rollout by the controller that has brought it there. */
   readonly onState?: (rollout: Rollout) => void;
+}
+
+/** What became of a revision that was brought. */
+export interface Begun {
+  readonly rollout: Rollout;
+  /** Hosts that get another manifest by it, or none any more; empty where it was on its way already. */
+  readonly changed: readonly string[];
 }
 
 interface Current {
@@ -62,6 +71,8 @@ const ATTEMPTS = 20;
 /** What could not be written down, as when the database is away, is tried again after this. */
 const RETRY_MS = 2_000;
 const MOST_WAIT_MS = 60_000;
+/** Hosts that are told at once why they wait. */
+const MOST_TOLD = 200;
 
 /**
  * Brings revisions to hosts. All that counts is in the store, each change names the version that it was made from, and any
@@ -110,8 +121,8 @@ export class Rollouts {
   }
 
   /** The newest rollout. */
-  get current(): RolloutView | undefined {
-    return this.#current && { rollout: this.#current.rollout, hosts: [...this.#current.hosts.values()] };
+  get current(): { readonly rollout: Rollout; readonly hosts: ReadonlyMap<string, RolloutHost> } | undefined {
+    return this.#current;
   }
 
   /** Resolves when what was begun before this call is written down, and the steps that follow from it are taken. */
@@ -129,7 +140,7 @@ export class Rollouts {
   }
 
   async view(id: number): Promise<RolloutView | undefined> {
-    if (this.#current?.rollout.id === id) return this.current;
+    if (this.#current?.rollout.id === id) return viewOf(this.#current);
     const { db } = this.#options.store;
     const rollout = await loadRollout(db, id);
     return rollout && { rollout, hosts: await loadHosts(db, id) };
@@ -154,7 +165,7 @@ export class Rollouts {
    * Begins to bring a revision to its hosts, in place of whatever is under way. Asked again for the revision that was
    * brought last it goes on with that, unless it means something else by now, as with other secrets.
    */
-  begin(candidate: Candidate, compilation: Compilation): Promise<Rollout> {
+  begin(candidate: Candidate, compilation: Compilation): Promise<Begun> {
     return this.#exclusive(() => this.#again(() => this.#begin(candidate, compilation)));
   }
 
@@ -275,12 +286,14 @@ export class Rollouts {
     if (waiting.length > 0) await this.#changed();
   }
 
-  async #begin({ revision, subject, by }: Candidate, compilation: Compilation): Promise<Rollout> {
+  async #begin({ revision, subject, by }: Candidate, compilation: Compilation): Promise<Begun> {
     const { store, serving, log, now_ms } = this.#options;
     await this.#load();
     const last = this.#current;
     const pushed = this.#pushed;
-    if (last !== undefined && pushed?.revision === revision && !this.#isOutdated(compilation)) return last.rollout;
+    if (last !== undefined && pushed?.revision === revision && !this.#isOutdated(compilation)) {
+      return { rollout: last.rollout, changed: [] };
+    }
     const cause: RolloutCause = pushed?.revision === revision ? 'renewal' : 'push';
     const hosts = this.#hostsToPlan(compilation);
     const planned = planRollout(hosts, await this.#orderOf(hosts, compilation));
@@ -295,7 +308,8 @@ export class Rollouts {
     const id = await this.#insert({ revision, sequence, by: by.actor, cause, planned, compilation, removed });
     log.info({ rollout: id, revision, cause, hosts: planned.hosts.length, removed }, 'rollout begun');
     if (this.#current === undefined) throw new Error('the rollout that was begun is not there');
-    return this.#current.rollout;
+    const changed = [...planned.hosts.map(({ host }) => host), ...removed].sort();
+    return { rollout: this.#current.rollout, changed };
   }
 
   async #insert(what: {
@@ -327,6 +341,7 @@ export class Rollouts {
     await serving.refresh();
     await store.bus.publish('served', '*');
     await this.#changed();
+    this.#tellWaiting();
     return id;
   }
 
@@ -565,8 +580,15 @@ export class Rollouts {
     if (state !== rollout.state || why !== rollout.why) {
       log.info({ rollout: rollout.id, revision: rollout.revision, state, why }, 'rollout is in another state');
       onState?.(after);
+      this.#tellWaiting();
     }
     this.#tell();
+  }
+
+  /** Who waits is told why at once, where that is not a crowd: the others hear of it when their requests end. */
+  #tellWaiting(): void {
+    const waiting = [...(this.#current?.hosts.values() ?? [])].filter(({ state }) => state === 'waiting');
+    if (waiting.length <= MOST_TOLD) this.#options.tell(waiting.map(({ host }) => host));
   }
 
   #factOf(host: string): HostFact {
@@ -592,7 +614,7 @@ export class Rollouts {
   }
 
   async #newestOf(revision: string): Promise<RolloutView | undefined> {
-    if (this.#current?.rollout.revision === revision) return this.current;
+    if (this.#current?.rollout.revision === revision) return viewOf(this.#current);
     const { db } = this.#options.store;
     const [rollout] = await listRollouts(db, { limit: 1, revision });
     return rollout && { rollout, hosts: await loadHosts(db, rollout.id) };
@@ -637,6 +659,10 @@ export class Rollouts {
 
 function isIn({ hosts, pending }: Compilation, host: string): boolean {
   return hosts.has(host) || pending.has(host);
+}
+
+function viewOf({ rollout, hosts }: Current): RolloutView {
+  return { rollout, hosts: [...hosts.values()] };
 }
 
 function isGiven(state: RolloutHost['state']): boolean {

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { PauseState } from '../../desired-state/schema/report.ts';
 import type { Services } from '../app.ts';
-import type { Intake } from '../intake/intake.ts';
 import { Problem } from '../problem.ts';
-import type { ServedHost } from '../store/served-store.ts';
+import type { ServedManifest } from '../store/served-tables.ts';
 import { MAX_WAIT_S } from '../waiters.ts';
 
 interface Route {
@@ -14,6 +14,10 @@ interface Route {
  * `GET /v1/hosts/:host/manifest`: the manifest with its ETag. With `If-None-Match` of the current one the answer is 304,
  * at once, or, with `?wait=SECONDS` or `Prefer: wait=SECONDS` (RFC 7240), once the manifest changes (200) or the time is
  * over (304). The ETag is weak: it stands for what the manifest means, whatever revision says so.
+ *
+ * Beside that each answer tells of a pause that an operator has ordered (`holdfast-pause`) and of a newer revision that
+ * the host does not get (`holdfast-wanted-revision`, `holdfast-why-different`). To an agent that accepts previews
+ * (`holdfast-accepts: preview`) the answer may be a manifest that it shall only look at (`holdfast-preview: ID`).
  */
 export function manifestRoute(app: FastifyInstance, services: Services): void {
   app.get<Route>('/v1/hosts/:host/manifest', { config: { access: 'host' } }, async (request, reply) => {
@@ -22,17 +26,23 @@ export function manifestRoute(app: FastifyInstance, services: Services): void {
     const seconds = waitOf(request);
     if (seconds > 0) reply.header('preference-applied', `wait=${seconds}`);
     if (isCurrent(request, find(services, host)) && seconds > 0) {
-      const wake = await services.waiters.wait(host, seconds, gone(reply));
-      // A client that is told to come again while the server closes does so on a new connection.
-      if (wake === 'closing') reply.header('connection', 'close');
-      services.hosts.seenIfKnown(host);
+      const asked = await preview(request, reply, services);
+      if (asked !== undefined) return asked;
+      if (knowsPause(request, services)) {
+        const wake = await services.waiters.wait(host, seconds, gone(reply));
+        // A client that is told to come again while the server closes does so on a new connection.
+        if (wake === 'closing') reply.header('connection', 'close');
+        services.hosts.seenIfKnown(host);
+      }
     }
-    return answer(request, withWanted(reply, services.intake), find(services, host));
+    const served = find(services, host);
+    const asked = isCurrent(request, served) ? await preview(request, reply, services) : undefined;
+    return asked ?? answer(request, tell(reply, services, host), services, served);
   });
 }
 
-function find({ intake }: Services, host: string): ServedHost {
-  const served = intake.served?.hosts.get(host);
+function find({ intake, serving, rollouts }: Services, host: string): ServedManifest {
+  const served = serving.get(host);
   if (served !== undefined) return served;
   const reasons = intake.pending.get(host)?.reasons;
   if (reasons !== undefined || intake.knows(host) || intake.served === undefined) {
@@ -40,7 +50,9 @@ function find({ intake }: Services, host: string): ServedHost {
       status: 503,
       title: 'No manifest yet',
       detail:
-        reasons?.join('; ') ?? (intake.trouble?.message || 'no good revision has been taken in yet; see /v1/status'),
+        rollouts.withheld(host)?.reason ??
+        reasons?.join('; ') ??
+        (intake.trouble?.message || 'no good revision has been taken in yet; see /v1/status'),
       headers: { 'retry-after': '5' },
     });
   }
@@ -51,22 +63,56 @@ function find({ intake }: Services, host: string): ServedHost {
   });
 }
 
-function answer(request: FastifyRequest, reply: FastifyReply, served: ServedHost): FastifyReply {
-  reply.headers({ etag: served.etag, 'cache-control': 'private, no-cache', 'holdfast-revision': served.revision });
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { serving }: Services,
+  served: ServedManifest,
+): Promise<FastifyReply> {
+  const { etag, newestRevision } = served;
+  reply.headers({ etag, 'cache-control': 'private, no-cache', 'holdfast-revision': newestRevision });
   if (isCurrent(request, served)) return reply.code(304).send();
-  return reply.type('application/json; charset=utf-8').send(served.text);
+  return reply.type('application/json; charset=utf-8').send(await serving.text(served));
 }
 
-/** What is wanted where it is not what is served, and why, so that the host's own status can say so. */
-function withWanted(reply: FastifyReply, { wanted, served, whyDifferent }: Intake): FastifyReply {
-  if (whyDifferent === undefined || wanted === undefined || wanted.revision === served?.revision) return reply;
+/** A manifest to look at, where somebody wants to know what it would change here. */
+async function preview(
+  request: FastifyRequest<Route>,
+  reply: FastifyReply,
+  services: Services,
+): Promise<FastifyReply | undefined> {
+  if (!/\bpreview\b/.test(String(request.headers['holdfast-accepts'] ?? ''))) return undefined;
+  const { host } = request.params;
+  const question = await services.previews.next(host);
+  if (question === undefined) return undefined;
+  tell(reply, services, host).headers({ 'cache-control': 'no-store', 'holdfast-preview': question.id });
+  return reply.type('application/json; charset=utf-8').send(question.text);
+}
+
+/** What is wanted where the host does not get it, and why, so that its own status can say so; and whether it is paused. */
+function tell(reply: FastifyReply, { intake, rollouts, pauses }: Services, host: string): FastifyReply {
+  reply.header('holdfast-pause', pauseHeader(pauses.get(host)));
+  const { wanted, served, whyDifferent } = intake;
+  const refused = whyDifferent !== undefined && wanted !== undefined && wanted.revision !== served?.revision;
+  const withheld = refused ? { revision: wanted.revision, reason: whyDifferent } : rollouts.withheld(host);
+  if (withheld === undefined) return reply;
   // A header holds visible ASCII.
-  const why = whyDifferent.replaceAll(/[^ -~]/g, '?');
-  return reply.headers({ 'holdfast-wanted-revision': wanted.revision, 'holdfast-why-different': why });
+  const why = withheld.reason.replaceAll(/[^ -~]/g, '?');
+  return reply.headers({ 'holdfast-wanted-revision': withheld.revision, 'holdfast-why-different': why });
+}
+
+function pauseHeader(pause: PauseState | undefined): string {
+  return pause === undefined ? 'none' : encodeURIComponent(JSON.stringify(pause));
+}
+
+/** An agent says which order it knows, so that one which was given between two requests is not kept from it. */
+function knowsPause({ headers, params }: FastifyRequest<Route>, { pauses }: Services): boolean {
+  const known = headers['holdfast-pause-known'];
+  return known === undefined || known === String(pauses.get(params.host)?.since_ms ?? 'none');
 }
 
 /** `If-None-Match` compares weakly, whatever kind the ETags are of (RFC 9110, 13.1.2). */
-function isCurrent(request: FastifyRequest, served: ServedHost): boolean {
+function isCurrent(request: FastifyRequest, served: ServedManifest): boolean {
   const given = request.headers['if-none-match'];
   if (given === undefined) return false;
   const tags = given.match(/(?:W\/)?"[^"]*"|\*/g) ?? [];

@@ -28,4 +28,3 @@ export const previewSchema = v.object({
 });
 
 export type Preview = v.InferOutput<typeof previewSchema>;
-export type PreviewChange = v.InferOutput<typeof changeSchema>;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { buildApp } from '../../../controller/app.ts';
+import { type Fleet, openFleet } from '../../../controller/fleet.ts';
 import { Hosts } from '../../../controller/hosts.ts';
 import { Intake, type Log } from '../../../controller/intake/intake.ts';
 import { SecretsFile } from '../../../controller/intake/secrets-file.ts';
@@ -12,7 +13,6 @@ import { SecretSources } from '../../../controller/secrets/sources.ts';
 import { Repository } from '../../../controller/source/repository.ts';
 import { openStore, type Store } from '../../../controller/store/database.ts';
 import { HostRecords } from '../../../controller/store/host-records.ts';
-import { ServedStore } from '../../../controller/store/served-store.ts';
 import { openTrust, type Trust } from '../../../controller/trust/trust.ts';
 import { Waiters } from '../../../controller/waiters.ts';
 import type { Report } from '../../../desired-state/schema/report.ts';
@@ -25,6 +25,7 @@ export interface Bench {
   readonly trust: Trust;
   readonly intake: Intake;
   readonly waiters: Waiters;
+  readonly fleet: Fleet;
   readonly stateDirectory: string;
   readonly secretsFile: string;
   readonly clock: { now_ms: number };
@@ -59,22 +60,23 @@ export async function startBench(
   await records.open();
   const waiters = new Waiters();
   const now_ms = () => clock.now_ms;
-  const hosts = new Hosts({ records, intake: () => intake, now_ms, silentAfter_ms: 900_000 });
+  const fleet = await openFleet({ store: database, records, waiters, now_ms, log: quiet });
+  const hosts = new Hosts({ ...fleet, records, intake: () => intake, now_ms, silentAfter_ms: 900_000 });
   const intake: Intake = new Intake({
     source,
     directory: 'desired-state',
-    store: new ServedStore(stateDirectory),
+    rollouts: fleet.rollouts,
+    serving: fleet.serving,
     secrets: new SecretSources(new SecretsFile(secretsFile), await controllerIdentities(stateDirectory, undefined)),
     facts: () => hosts.facts(),
     now_ms,
-    changed: (names) => waiters.release(names),
+    tell: (names) => waiters.release(names),
     log: quiet,
   });
-  await intake.open();
   const shown = { repository, branch: 'main', directory: 'desired-state' };
   const trust = await openTrust({ store: database, stateDirectory, now_ms, log: quiet });
   const app = buildApp({
-    services: { intake, hosts, waiters, trust, now_ms, source: shown },
+    services: { ...fleet, intake, hosts, waiters, trust, now_ms, source: shown },
     peerOf: ({ headers: { [PEER]: fingerprint } }) => (typeof fingerprint === 'string' ? { fingerprint } : undefined),
   });
   const { text: admin } = await trust.tokens.create({ name: 'ann', role: 'admin', createdBy: 'test' });
@@ -88,6 +90,7 @@ export async function startBench(
     waiters.close();
     await app.close();
     await intake.idle();
+    await fleet.close();
     await records.close();
     await database.close();
   });
@@ -99,6 +102,7 @@ export async function startBench(
     peer: async (host) => ({ [PEER]: await certified(database, host) }),
     intake,
     waiters,
+    fleet,
     stateDirectory,
     secretsFile,
     clock,

@@ -64,7 +64,7 @@ async function serve(...parameters: Parameters<typeof start>): Promise<Controlle
   return (await start(...parameters)).client;
 }
 
-const ask = { etag: undefined, wait_ms: 0, signal: new AbortController().signal };
+const ask = { etag: undefined, wait_ms: 0, pauseKnown: 'none', signal: new AbortController().signal };
 
 test('a manifest comes with its ETag and revision; the request shows the certificate, the machine and the version', async (t) => {
   let seen: IncomingMessage | undefined;
@@ -158,7 +158,10 @@ test('a newer revision that the controller does not serve is told with its reaso
 test('a held request ends when the agent stops', async (t) => {
   const stop = new AbortController();
   const client = await serve(t, () => stop.abort());
-  await assert.rejects(client.manifest({ etag: '"1"', wait_ms: 50_000, signal: stop.signal }), ControllerError);
+  await assert.rejects(
+    client.manifest({ etag: '"1"', wait_ms: 50_000, pauseKnown: 'none', signal: stop.signal }),
+    ControllerError,
+  );
 });
 
 const failures = [

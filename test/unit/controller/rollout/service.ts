@@ -65,7 +65,15 @@ export class World {
     await records.open();
     const serving = new Serving({ store, changed: () => undefined });
     await serving.open();
-    const rollouts = new Rollouts({ store, serving, records, now_ms, log: quiet, onState: (one) => states.push(one) });
+    const rollouts = new Rollouts({
+      store,
+      serving,
+      records,
+      now_ms,
+      log: quiet,
+      tell: () => undefined,
+      onState: (one) => states.push(one),
+    });
     await rollouts.open();
     let closed = false;
     const close = async (): Promise<void> => {
@@ -87,7 +95,7 @@ export class World {
 
   async push({ rollouts }: Controller, files: Files, revision: string): Promise<Rollout> {
     const by = { actor: 'user:ann', role: 'deploy' as const, address: undefined };
-    const rollout = await rollouts.begin({ revision, subject: 'test', by }, this.compile(files, revision));
+    const { rollout } = await rollouts.begin({ revision, subject: 'test', by }, this.compile(files, revision));
     await rollouts.settled();
     return rollouts.current?.rollout ?? rollout;
   }
