@@ -19,7 +19,7 @@ export async function startDatabaseHost(): Promise<DatabaseHost> {
     cd /etc/postgresql/15/main
     echo "listen_addresses = '*'" >>postgresql.conf
     echo 'host all controller all scram-sha-256' >>pg_hba.conf
-    systemctl start postgresql@15-main
+    systemctl restart postgresql@15-main
   `);
   await psql(host, `create role controller login password '${PASSWORD}'`);
   return {

@@ -230,7 +230,7 @@ describe('a controller as it is installed', () => {
     context.after(() => child.kill('SIGKILL'));
     const lines: string[] = [];
     createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
-    await until('it serves', () => lines.some((line) => line.includes('"revision served"')), 30_000);
+    await until('it listens', () => lines.some((line) => line.includes('"controller listens"')), 30_000);
     return { child, lines };
   }
 
