@@ -49,15 +49,14 @@ function resourcesOf(text: string | undefined): Map<string, Resource> {
   const found = new Map<string, Resource>();
   if (!isPlainObject(manifest)) return found;
   for (const key of ['agent', 'mode']) {
-    if (key in manifest) {
-      const whole = { kind: 'agent', name: key, spec: manifest[key] };
-      found.set(key, whole);
-    }
+    const settings = { kind: 'agent', name: key, spec: manifest[key] };
+    if (key in manifest) found.set(key, settings);
   }
   const { resources } = manifest;
   for (const one of Array.isArray(resources) ? resources : []) {
-    if (isPlainObject(one))
-      found.set(`${one['kind']}/${one['name']}`, { kind: String(one['kind']), name: String(one['name']), ...one });
+    if (!isPlainObject(one)) continue;
+    const { kind, name } = one;
+    if (typeof kind === 'string' && typeof name === 'string') found.set(`${kind}/${name}`, { ...one, kind, name });
   }
   return found;
 }
