@@ -64,8 +64,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 async function claimFile(path: string): Promise<() => void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   for (const name of [path, `${path}.lock`]) {
-    await (await open(name, 'a', 0o600)).close();
-    await chmod(name, 0o600);
+    // Made by opening it only where it is missing: closing a file again would end the locks that this process has on it.
+    await open(name, 'ax', 0o600).then(
+      (file) => file.close(),
+      () => chmod(name, 0o600),
+    );
   }
   return lockFile(`${path}.lock`);
 }

@@ -147,7 +147,7 @@ export class HostRecords {
   async #writeReports(): Promise<void> {
     while (this.#waiting.length > 0) {
       const pause_ms = this.#lastWrite_ms + REPORTS_GATHERED_MS - performance.now();
-      if (pause_ms > 0 && !this.#closed) {
+      if (pause_ms > 0 && this.#waiting.length < REPORTS_PER_WRITE && !this.#closed) {
         await new Promise((resolve) => {
           setTimeout(resolve, pause_ms);
         });
