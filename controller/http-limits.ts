@@ -23,6 +23,11 @@ export function closeAfterRefusal(request: FastifyRequest): 'close' | undefined 
   if (!mayHaveBody(request) || request.raw.complete) return undefined;
   if (Number(request.headers['content-length'] ?? 0) > DRAINED_BYTES) return 'close';
   endUnlessComplete(request, DRAIN_BOUND_MS);
+  let drained_bytes = 0;
+  request.raw.on('data', (chunk: Buffer) => {
+    drained_bytes += chunk.length;
+    if (drained_bytes > DRAINED_BYTES) request.raw.destroy();
+  });
   return undefined;
 }
 

@@ -18,6 +18,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   hosts: { about: 'the test hosts themselves', needs: 'hosts' },
   conformance: { about: 'each kind on real hosts', needs: 'hosts' },
   agent: { about: 'the daemon on real hosts', needs: 'hosts' },
+  controller: { about: 'the controller: attacks, and what it shares with others', needs: 'hosts' },
   drift: { about: 'the reference deployment, broken by hand and healed', needs: 'hosts' },
   faults: { about: 'kills, full disks and other bad days', needs: 'hosts', long: true },
   e2e: { about: 'up, push, browser, down', needs: 'hosts' },

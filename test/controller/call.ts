@@ -23,7 +23,7 @@ export interface CallAnswer {
 }
 
 /** What a connection is made with. */
-export type Way = Pick<RequestOptions, 'ca' | 'key' | 'cert' | 'rejectUnauthorized'>;
+export type Way = Pick<RequestOptions, 'ca' | 'key' | 'cert' | 'rejectUnauthorized' | 'localAddress'>;
 
 export function call(url: string, way: Way, options: CallOptions): Promise<CallAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<CallAnswer>();
@@ -33,8 +33,13 @@ export function call(url: string, way: Way, options: CallOptions): Promise<CallA
     ...(options.body === undefined || typeof options.body === 'string' ? {} : { 'content-type': 'application/json' }),
     ...options.headers,
   };
-  const outgoing = request(new URL(options.path, url), {
+  const { hostname, port } = new URL(url);
+  const outgoing = request({
     ...way,
+    hostname,
+    port,
+    // As it is: a URL would be put in order first.
+    path: options.path,
     agent: false,
     method: options.method ?? (body === undefined ? 'GET' : 'POST'),
     headers,

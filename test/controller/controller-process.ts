@@ -24,7 +24,7 @@ export interface ControllerProcess {
 /** Two hosts without resources, unless told. */
 const FILES = {
   'environments/test.yaml': '{}\n',
-  'roles/base.yaml': 'files: { /etc/holdfast-test: { content: "one" } }\n',
+  'roles/base.yaml': 'files: { /etc/kept-by-test: { content: "one" } }\n',
   'hosts/web-1.yaml': 'environment: test\nroles: [base]\n',
   'hosts/db-1.yaml': 'environment: test\nroles: [base]\n',
 };

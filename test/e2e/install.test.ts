@@ -136,7 +136,7 @@ test('uninstall and purge leave nothing of the agent', async () => {
 });
 
 async function awaitFile(): Promise<string> {
-  return host.sh('until [ -f /etc/holdfast-test ]; do sleep 0.1; done; cat /etc/holdfast-test', { timeout_ms: 60_000 });
+  return host.sh('until [ -f /etc/kept-by-test ]; do sleep 0.1; done; cat /etc/kept-by-test', { timeout_ms: 60_000 });
 }
 
 function install(...more: readonly string[]): Promise<ProcessResult> {
