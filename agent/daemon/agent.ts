@@ -91,6 +91,7 @@ export class Agent {
   #recollected: string | undefined;
   #controllerState: ControllerView['state'] = 'none';
   #refusedReason: string | undefined;
+  #withheldReason: string | undefined;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
@@ -395,7 +396,9 @@ export class Agent {
       meter.event('manifest.refused', { title: 'manifest refused', text: reason }, {});
       this.#reporter?.changed();
     }
-    if (reason !== this.#refusedReason) this.#beat();
+    const withheld = view.withheld?.reason;
+    if (reason !== this.#refusedReason || withheld !== this.#withheldReason) this.#beat();
+    this.#withheldReason = withheld;
     this.#refusedReason = reason;
     this.#parts.onStatus();
   }
@@ -442,6 +445,8 @@ export class Agent {
       view.error ?? '',
     );
     meter.check('manifest.accepted', view.refused === undefined ? 'ok' : 'critical', view.refused?.reason ?? '');
+    if (view.withheld === undefined) meter.check('rollout', 'ok');
+    else meter.check('rollout', STOPPED.has(view.withheld.state ?? '') ? 'critical' : 'warning', view.withheld.reason);
     meter.gauge('paused', this.#pause.current === undefined ? 0 : 1, {});
     if (this.#confirmed_ms !== undefined) {
       meter.gauge('manifest.age', Math.round((Date.now() - this.#confirmed_ms) / 1000), {});
@@ -497,6 +502,9 @@ export class Agent {
     this.#parts.log.warning(message);
   }
 }
+
+/** Rollouts that bring the host nothing until somebody does something. */
+const STOPPED: ReadonlySet<string> = new Set(['paused', 'aborted', 'refused']);
 
 const CHECKS: Readonly<Record<Verdict, CheckStatus>> = {
   converged: 'ok',

@@ -43,6 +43,8 @@ export interface ManifestAnswer {
 export interface Withheld {
   readonly revision: string;
   readonly reason: string;
+  /** How the rollout is that brings it (`running`, `frozen`, `paused`, `aborted`), or `refused`. */
+  readonly state?: string;
 }
 
 export interface ControllerClient {
@@ -123,9 +125,9 @@ function header({ headers }: Answer, name: string): string | undefined {
 function withheldOf(answer: Answer): { withheld?: Withheld } {
   const revision = header(answer, 'holdfast-wanted-revision');
   if (revision === undefined) return {};
-  return {
-    withheld: { revision, reason: header(answer, 'holdfast-why-different') ?? 'the controller does not say why' },
-  };
+  const state = header(answer, 'holdfast-rollout-state');
+  const reason = header(answer, 'holdfast-why-different') ?? 'the controller does not say why';
+  return { withheld: { revision, reason, ...(state === undefined ? {} : { state }) } };
 }
 
 async function send(options: {

@@ -161,6 +161,15 @@ export const checks = {
     meaning: 'Whether the manifest that the controller offers is the one that runs.',
     statuses: { ok: 'they are the same', critical: 'the offered one is refused: broken, outdated, or of another host' },
   },
+  rollout: {
+    meaning:
+      'Whether the host has, or is about to get, the newest revision of the desired state; the message says why not.',
+    statuses: {
+      ok: 'there is none that it does not have',
+      warning: 'it waits for its wave, or for the end of a freeze',
+      critical: 'the rollout is paused or aborted, mostly because another host failed, or the revision is refused',
+    },
+  },
 } as const satisfies Record<string, CheckDefinition>;
 
 export type MetricName = keyof typeof metrics;

@@ -10,6 +10,7 @@ import type { Store } from '../store/database.ts';
 import type { HostRecords } from '../store/host-records.ts';
 import { acceptRevision } from '../store/revisions.ts';
 import { saveManifests } from '../store/served-tables.ts';
+import type { RolloutState } from '../store/tables.ts';
 import { eventsOf, Told } from './events.ts';
 import { factOf, type HostFact } from './facts.ts';
 import { give, withSequence } from './give.ts';
@@ -64,6 +65,8 @@ interface Current {
 export interface Withheld {
   readonly revision: string;
   readonly reason: string;
+  /** How the rollout is that brings it. */
+  readonly state: RolloutState;
 }
 
 /** Conflicts are rare, and each means that somebody else went on. */
@@ -155,10 +158,11 @@ export class Rollouts {
     if (rollout.cause === 'rollback') {
       const pushed = this.#pushed;
       if (row === undefined || pushed === undefined) return undefined;
-      return { revision: pushed.revision, reason: `rollout ${pushed.id} is ${pushed.state}: ${pushed.why ?? ''}` };
+      const { id, revision, state, why } = pushed;
+      return { revision, state, reason: `rollout ${id} is ${state}: ${why ?? ''}` };
     }
     if (row?.state !== 'waiting') return undefined;
-    return { revision: rollout.revision, reason: whyWaiting(rollout, row) };
+    return { revision: rollout.revision, state: rollout.state, reason: whyWaiting(rollout, row) };
   }
 
   /**

@@ -94,11 +94,17 @@ function tell(reply: FastifyReply, { intake, rollouts, pauses }: Services, host:
   reply.header('holdfast-pause', pauseHeader(pauses.get(host)));
   const { wanted, served, whyDifferent } = intake;
   const refused = whyDifferent !== undefined && wanted !== undefined && wanted.revision !== served?.revision;
-  const withheld = refused ? { revision: wanted.revision, reason: whyDifferent } : rollouts.withheld(host);
+  const withheld = refused
+    ? { revision: wanted.revision, reason: whyDifferent, state: 'refused' }
+    : rollouts.withheld(host);
   if (withheld === undefined) return reply;
   // A header holds visible ASCII.
   const why = withheld.reason.replaceAll(/[^ -~]/g, '?');
-  return reply.headers({ 'holdfast-wanted-revision': withheld.revision, 'holdfast-why-different': why });
+  return reply.headers({
+    'holdfast-wanted-revision': withheld.revision,
+    'holdfast-why-different': why,
+    'holdfast-rollout-state': withheld.state,
+  });
 }
 
 function pauseHeader(pause: PauseState | undefined): string {

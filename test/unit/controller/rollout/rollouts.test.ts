@@ -35,6 +35,7 @@ test('canary, hold, the others; each host is served in its turn', async (context
   });
   assert.deepEqual(controller.rollouts.withheld('web-2'), {
     revision: 'r2',
+    state: 'running',
     reason: 'waits for wave 2 of 2 of dev/web',
   });
   assert.equal(controller.rollouts.withheld('web-1'), undefined);
@@ -192,6 +193,7 @@ test('abort with rollback gives back what the hosts had', async (context) => {
   assert.ok((controller.serving.get('web-1')?.sequence ?? 0) > given);
   assert.deepEqual(controller.rollouts.withheld('web-1'), {
     revision: 'r2',
+    state: 'aborted',
     reason: 'rollout 2 is aborted: by ann: bad',
   });
   await world.report(controller, 'web-1');
