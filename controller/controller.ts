@@ -7,6 +7,8 @@ import { Hosts } from './hosts.ts';
 import { Intake } from './intake/intake.ts';
 import { SecretsFile } from './intake/secrets-file.ts';
 import type { ControllerOptions } from './options.ts';
+import type { Rollout } from './rollout/model.ts';
+import { RolloutStatsd } from './rollout/statsd.ts';
 import { controllerIdentities } from './secrets/identity.ts';
 import { SecretSources } from './secrets/sources.ts';
 import { Repository, shown } from './source/repository.ts';
@@ -61,7 +63,11 @@ async function startWith(
   const names = serverNames(options.names, options.host);
   const certificate = await ServerCertificate.issue({ authority: trust.authority, names, now_ms });
   const waiters = new Waiters();
-  const fleet = await openFleet({ store: database, records, waiters, now_ms, log: logger });
+  const statsd =
+    options.statsd &&
+    (await RolloutStatsd.open({ ...options.statsd, onError: (error) => logger.warn({ err: error }, 'statsd') }));
+  const onState = statsd && { onState: (rollout: Rollout) => statsd.tell(rollout) };
+  const fleet = await openFleet({ store: database, records, waiters, now_ms, log: logger, ...onState });
   const { silentAfter_ms } = options;
   const hosts = new Hosts({ ...fleet, records, intake: () => intake, now_ms, silentAfter_ms });
   const intake: Intake = new Intake({
@@ -98,6 +104,7 @@ async function startWith(
       await app.close();
       await intake.idle();
       await fleet.close();
+      await statsd?.close();
       await stopSweeping();
       await records.close();
       await database.close();

@@ -28,6 +28,8 @@ export interface ControllerOptions {
   readonly port: number;
   readonly poll_ms: number;
   readonly silentAfter_ms: number;
+  /** Where events and metrics of rollouts go. */
+  readonly statsd: { readonly host: string; readonly port: number } | undefined;
   readonly logLevel: string;
 }
 
@@ -61,6 +63,7 @@ Serves to each host the manifest that the desired state in a git repository decl
   --master-key-file FILE   what the database seals secrets with, mode 0600, the same for all controllers of a database
                            (default: master.key in the state directory, made at the first start)
   --keep-history DURATION  how long runs, rollouts and revisions are kept (default: 90d)
+  --statsd ADDRESS:PORT    DogStatsD server that is told of rollouts, such as 127.0.0.1:8125
   --state-directory PATH   (default: $STATE_DIRECTORY, or /var/lib/holdfast-controller)
   --log-level LEVEL        trace, debug, info, warn, error (default: info)
   --help                   this text
@@ -78,7 +81,7 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): C
   if (repository === undefined || repository === '') throw new UsageError('--repository is missing');
   if (repository.startsWith('-')) throw new UsageError('--repository expects a path or URL');
   if (!/^(?!-)(?!.*\.\.)[\w./-]+$/.test(values.branch)) throw new UsageError('--branch expects the name of a branch');
-  const { host, port } = parseListen(values.listen);
+  const { host, port } = parseAddress('--listen', values.listen);
   const caCert = values['ca-cert'];
   const caKey = values['ca-key'];
   if ((caCert === undefined) !== (caKey === undefined)) throw new UsageError('--ca-cert and --ca-key go together');
@@ -107,6 +110,7 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): C
     port,
     poll_ms: duration('--poll', values.poll, 1000),
     silentAfter_ms: duration('--silent-after', values['silent-after'], 1000),
+    statsd: values.statsd === undefined ? undefined : parseAddress('--statsd', values.statsd),
     logLevel: values['log-level'],
   };
 }
@@ -133,6 +137,7 @@ function parse(args: readonly string[]) {
         'database-url-file': { type: 'string' },
         'master-key-file': { type: 'string' },
         'keep-history': { type: 'string', default: '90d' },
+        statsd: { type: 'string' },
         'state-directory': { type: 'string' },
         'log-level': { type: 'string', default: 'info' },
         help: { type: 'boolean', short: 'h' },
@@ -150,12 +155,12 @@ function databaseUrl(text: string | undefined): string | undefined {
   return text;
 }
 
-function parseListen(text: string): { readonly host: string; readonly port: number } {
+function parseAddress(option: string, text: string): { readonly host: string; readonly port: number } {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (host === undefined || (host !== 'localhost' && isIP(host) === 0) || port > 65_535) {
-    throw new UsageError('--listen expects ADDRESS:PORT, such as 127.0.0.1:8470 or [::]:8470');
+    throw new UsageError(`${option} expects ADDRESS:PORT, such as 127.0.0.1:8470 or [::]:8470`);
   }
   return { host, port };
 }
