@@ -40,10 +40,6 @@ export function operatorOf({ principal }: FastifyRequest): Extract<Principal, { 
 
 const RANK: Readonly<Record<OperatorRole, number>> = { read: 0, deploy: 1, admin: 2 };
 
-export function isRole(text: string): text is OperatorRole {
-  return Object.hasOwn(RANK, text);
-}
-
 export function mayDo(role: OperatorRole, wanted: OperatorRole): boolean {
   return RANK[role] >= RANK[wanted];
 }

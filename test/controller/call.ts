@@ -19,6 +19,7 @@ export interface CallAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the shape
   json<T = Record<string, unknown>>(): T;
 }
 
@@ -143,9 +144,10 @@ export class EnrolledHost {
     return new EnrolledHost({ host, url, way: { ca, key, cert }, machine: `${machine}.${newStart()}` });
   }
 
-  /** The same host, which now finds its controller elsewhere. */
-  at(url: string): EnrolledHost {
-    return new EnrolledHost({ host: this.host, url, way: this.way, machine: this.machine });
+  /** The same host, with something about it that is otherwise. */
+  with(other: Partial<Pick<EnrolledHost, 'url' | 'way' | 'machine'>>): EnrolledHost {
+    const { host, url, way, machine } = this;
+    return new EnrolledHost({ host, url, way, machine, ...other });
   }
 
   /** `path` below the host's own. */

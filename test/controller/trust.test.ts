@@ -76,12 +76,12 @@ test('wrong, foreign and unfit tokens are refused, and none of them stands in th
     code: 'token-unknown',
   });
   assert.deepEqual(await refusal(bearer("' or 1=1 --")), { status: 401, code: 'no-token' });
-  const join = await controller.operator.joinToken({ host: 'db-1' });
-  assert.deepEqual(await refusal(bearer(join)), { status: 401, code: 'token-malformed' });
+  const joinToken = await controller.operator.joinToken({ host: 'db-1' });
+  assert.deepEqual(await refusal(bearer(joinToken)), { status: 401, code: 'token-malformed' });
   const basic = Buffer.from(`anybody:${good}`).toString('base64');
   assert.equal((await anonymous('/v1/status', { authorization: `Basic ${basic}` })).status, 200);
   const log = JSON.stringify(controller.lines);
-  for (const secret of [wrong.slice(16), good.slice(16), join.slice(17, 60)]) assert.ok(!log.includes(secret));
+  for (const secret of [wrong.slice(16), good.slice(16), joinToken.slice(17, 60)]) assert.ok(!log.includes(secret));
 });
 
 test('a role does what it may, and a token that was revoked or is over does nothing', async () => {
@@ -188,7 +188,7 @@ test('a host reaches nothing but what is its own, however the path is written', 
     assert.ok(status === 400 || status === 404, `${path}: ${status}`);
     assert.doesNotMatch(body, /"resources":/);
   }
-  const elsewhere = new EnrolledHost({ ...web, way: { ...web.way, ...stranger() } });
+  const elsewhere = web.with({ way: { ...web.way, ...stranger() } });
   assert.deepEqual(await refusal(elsewhere.call({ path: '/v1/hosts' })), { status: 401, code: 'no-token' });
   assert.deepEqual(await refusal(elsewhere.call({ path: '/v1/tokens', body: { name: 'x', role: 'admin' } })), {
     status: 401,
@@ -246,13 +246,8 @@ test('renewal gives another certificate, and the old one ends when the new one i
   assert.equal((await host.call({ path: 'manifest' })).status, 200);
   const answer = await host.call({ path: 'certificate', body: { csr } });
   assert.equal(answer.status, 201, answer.body);
-  const renewed = new EnrolledHost({
-    ...host,
-    host: 'db-1',
-    url: controller.url,
-    way: { ...host.way, key, cert: answer.json<{ readonly certificate: string }>().certificate },
-    machine: host.machine,
-  });
+  const cert = answer.json<{ readonly certificate: string }>().certificate;
+  const renewed = host.with({ way: { ...host.way, key, cert } });
   // The answer may be lost on its way: until the new one has been seen, the old one counts.
   assert.equal((await host.call({ path: 'manifest' })).status, 200);
   assert.equal((await renewed.call({ path: 'manifest' })).status, 200);
@@ -262,7 +257,7 @@ test('renewal gives another certificate, and the old one ends when the new one i
 
 test('a copy on another machine is refused, and the original goes on', async () => {
   const host = await controller.operator.enroll('db-1');
-  const copy = new EnrolledHost({ ...host, machine: `${newMachine()}.${newStart()}` });
+  const copy = host.with({ machine: `${newMachine()}.${newStart()}` });
   assert.equal((await host.call({ path: 'manifest' })).status, 200);
   const { status, body } = await copy.call({ path: 'manifest' });
   assert.equal(status, 403);
@@ -274,7 +269,7 @@ test('a copy on another machine is refused, and the original goes on', async () 
 
 test('a perfect copy that runs beside its original is noticed, and both are refused until they are enrolled again', async () => {
   const host = await controller.operator.enroll('db-1');
-  const twin = new EnrolledHost({ ...host, machine: host.machine.replace(/[^.]+$/, newStart()) });
+  const twin = host.with({ machine: host.machine.replace(/[^.]+$/, newStart()) });
   const seen: number[] = [];
   for (let round = 0; round < 4; round += 1) {
     seen.push((await host.call({ path: 'manifest' })).status, (await twin.call({ path: 'manifest' })).status);
@@ -290,7 +285,7 @@ test('a perfect copy that runs beside its original is noticed, and both are refu
 test('an agent that is started again and again is no copy', async () => {
   const host = await controller.operator.enroll('db-1');
   for (let start = 0; start < 12; start += 1) {
-    const started = new EnrolledHost({ ...host, machine: host.machine.replace(/[^.]+$/, newStart()) });
+    const started = host.with({ machine: host.machine.replace(/[^.]+$/, newStart()) });
     for (let index = 0; index < 2; index += 1) assert.equal((await started.call({ path: 'manifest' })).status, 200);
   }
 });

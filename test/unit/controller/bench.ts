@@ -82,7 +82,7 @@ export async function startBench(
   const { text: admin } = await trust.tokens.create({ name: 'ann', role: 'admin', createdBy: 'test' });
   const inject = async (asked: string | InjectOptions): Promise<LightMyRequestResponse> => {
     const wanted: InjectOptions = typeof asked === 'string' ? { url: asked } : asked;
-    const host = /^\/v1\/hosts\/([^/]+)\/./.exec(String(wanted.url))?.[1];
+    const host = /^\/v1\/hosts\/([^/]+)\/./.exec(typeof wanted.url === 'string' ? wanted.url : '')?.[1];
     const own = host === undefined ? { authorization: `Bearer ${admin}` } : { [PEER]: await certified(database, host) };
     return app.inject({ ...wanted, headers: { ...own, ...wanted.headers } });
   };
@@ -116,7 +116,7 @@ export async function startBench(
 }
 
 /** In the place of TLS: the fingerprint of the certificate that the connection would have shown. */
-export const PEER = 'test-peer';
+const PEER = 'test-peer';
 
 /** Resolves to the fingerprint of a certificate of the host. */
 async function certified({ db }: Store, host: string): Promise<string> {

@@ -107,7 +107,7 @@ test('a controller that is killed serves what it served as soon as it is back, w
   await gone;
   await repository.git('branch', '--move', 'main', 'gone');
   const after = await startProcess(context, args);
-  assert.deepEqual(await manifest(host.at(after.url)), served);
+  assert.deepEqual(await manifest(host.with({ url: after.url })), served);
 });
 
 test('wrong command lines exit with 2 and say what was expected', async () => {

@@ -37,7 +37,7 @@ async function enrolledState(name: string, issuer: Authority, host: string): Pro
 interface Served {
   readonly client: ControllerClient;
   /** As the client's, with another state directory or name. */
-  clientOf(stateDirectory: string, host?: string): ControllerClient;
+  readonly clientOf: (stateDirectory: string, host?: string) => ControllerClient;
 }
 
 /** A real HTTPS server in the controller's place; the client is the real one. */
