@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { closeAfterRefusal } from './http-limits.ts';
+import { isDatabaseAway } from './store/away.ts';
 
 /** An answer that is an error, as RFC 9457 has it. `detail` says what to do next. */
 export class Problem extends Error {
@@ -38,11 +39,17 @@ export function installProblems(app: FastifyInstance): void {
     const status = error.statusCode ?? 500;
     if (status >= 500) {
       request.log.error({ err: error }, 'request failed');
+      if (isDatabaseAway(error)) return send(request, reply, databaseAway());
       const detail = 'the controller failed to answer; its log says why';
       return send(request, reply, new Problem({ status: 500, title: 'Internal error', detail }));
     }
     return send(request, reply, new Problem({ status, title: 'Bad request', detail: error.message }));
   });
+}
+
+function databaseAway(): Problem {
+  const detail = 'the controller cannot reach its database; it takes this up again once it can';
+  return new Problem({ status: 503, title: 'No database', detail, headers: { 'retry-after': '5' } });
 }
 
 /** For what fails before there is a route, such as a path that does not decode. */

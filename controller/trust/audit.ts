@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { plain } from '../store/plain.ts';
 import type { Tables } from '../store/tables.ts';
 
 export interface AuditEntry {
@@ -28,10 +29,10 @@ export class Audit {
       .insertInto('audit')
       .values({
         at_ms: this.#now_ms(),
-        actor,
+        actor: plain(actor),
         address: address ?? null,
         action,
-        subject,
+        subject: plain(subject),
         detail: JSON.stringify(detail),
       })
       .execute();

@@ -13,6 +13,7 @@ import { TestRepository } from '../unit/controller/git.ts';
 import { quiet } from '../unit/controller/store/memory.ts';
 import { describeQueries } from '../unit/controller/store/queries.ts';
 import { reportOf, runOf } from '../unit/controller/store/reports.ts';
+import { Operator } from './call.ts';
 import { type DatabaseHost, startDatabaseHost } from './database-host.ts';
 
 let database: DatabaseHost;
@@ -233,6 +234,21 @@ describe('a controller as it is installed', () => {
     await until('it listens', () => lines.some((line) => line.includes('"controller listens"')), 30_000);
     return { child, lines };
   }
+
+  it('says of requests that need the database that it is away, and answers them again when it is back', async (context) => {
+    const bundle = await bundleController(join(folder, 'bundle-away'));
+    const state = join(folder, 'state-away');
+    const { lines } = await start(context, bundle, state, { DATABASE_URL: await database.createDatabase() });
+    const { url } = JSON.parse(lines.find((line) => line.includes('"controller listens"')) ?? '{}');
+    const operator = await Operator.of(url, state);
+    const ask = () => operator.call({ path: '/v1/hosts/web-1' });
+    await until('it knows the host', async () => (await ask()).status === 200);
+    await database.host.sh('systemctl stop postgresql@15-main');
+    const answer = await ask();
+    assert.deepEqual([answer.status, answer.json()['title']], [503, 'No database']);
+    await database.host.sh('systemctl start postgresql@15-main');
+    await until('it answers again', async () => (await ask()).status === 200);
+  });
 
   function ended(child: ChildProcess): Promise<number | null> {
     return new Promise((resolve) => {

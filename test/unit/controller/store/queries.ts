@@ -323,6 +323,13 @@ export function describeQueries(database: string, open: (context: TestContext) =
         const actor = index % 2 === 0 ? 'token:ann' : 'token:bob';
         await audit.record({ actor, address, action: 'pause', subject: `host-${index}`, detail: { index } });
       }
+      await audit.record({ actor: 'anonymous', action: 'refused', subject: '\0\u001b[2J' });
+      const [odd] = await listAudit(db, { limit: 1 });
+      assert.equal(odd?.subject, '??[2J');
+      await db
+        .deleteFrom('audit')
+        .where('id', '=', odd?.id ?? 0)
+        .execute();
       const [newest] = await listAudit(db, { limit: 1 });
       const { id, ...entry } = newest ?? assert.fail();
       const expected = {
