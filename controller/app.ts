@@ -8,6 +8,7 @@ import { openApi } from './openapi.ts';
 import { frameworkProblem, installProblems } from './problem.ts';
 import { manifestRoute } from './routes/manifest.ts';
 import { pauseRoutes } from './routes/pause.ts';
+import { planRoute } from './routes/plan.ts';
 import { previewsRoute } from './routes/previews.ts';
 import { reportsRoute } from './routes/reports.ts';
 import { statusRoutes } from './routes/status.ts';
@@ -70,6 +71,7 @@ export function buildApp({ services, logger, tls, peerOf }: AppOptions): Fastify
   reportsRoute(app, services);
   previewsRoute(app, services);
   pauseRoutes(app, services);
+  planRoute(app, services);
   statusRoutes(app, services);
   return app;
 }

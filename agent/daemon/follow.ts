@@ -119,7 +119,7 @@ export class Follower {
     if (text !== undefined) return this.#judge(text, etag);
     this.#backoff.reset();
     const order = pause === undefined || pause === 'none' ? 'none' : String(pause.since_ms);
-    const reason = withheld?.reason ?? '';
+    const reason = withheld === undefined ? '' : `${withheld.revision} ${withheld.reason}`;
     const news = order !== this.#order || reason !== this.#reason || preview !== undefined;
     this.#order = order;
     this.#reason = reason;

@@ -194,7 +194,7 @@ export class Intake implements Compiler {
     const { revision } = candidate;
     if (revision === this.#wanted?.revision && inputs === this.#wantedInputs) return this.#renewGood();
     const { log, now_ms } = this.#options;
-    const compilation = given ?? (await this.#compileRevision(revision));
+    const compilation = given ?? (await this.compileRevision(revision));
     const { issues } = compilation;
     const isNew = revision !== this.#wanted?.revision;
     const wasRefused = (this.#wanted?.issues.length ?? 0) > 0;
@@ -225,7 +225,7 @@ export class Intake implements Compiler {
     const inputs = this.#inputs;
     if (served === undefined || inputs === this.#goodInputs) return [];
     try {
-      const compilation = await this.#compileRevision(served.revision);
+      const compilation = await this.compileRevision(served.revision);
       this.#goodInputs = inputs;
       if (compilation.issues.length > 0) return [];
       const candidate = { revision: served.revision, subject: '', by: MIRROR };
@@ -245,7 +245,7 @@ export class Intake implements Compiler {
     const revisions = new Set([...served, ...(this.served === undefined ? [] : [this.served.revision])]);
     for (const revision of [...revisions].slice(0, MOST_REVISIONS)) {
       try {
-        const compilation = await this.#compileRevision(revision);
+        const compilation = await this.compileRevision(revision);
         if (compilation.issues.length === 0) await rollouts.renewFacts(compilation);
       } catch (error) {
         log.warn({ revision, reason: messageOf(error) }, 'hosts with this revision do not get the new addresses');
@@ -260,7 +260,8 @@ export class Intake implements Compiler {
     return begun;
   }
 
-  async #compileRevision(revision: string): Promise<Compilation> {
+  /** A revision of the repository, as with `compile`; it may be any commit that was fetched. */
+  async compileRevision(revision: string): Promise<Compilation> {
     return this.compile(await this.#options.source.readTree(revision), revision);
   }
 

@@ -86,6 +86,8 @@ export class Rollouts {
   readonly #ends: (() => void)[] = [];
   readonly #listeners = new Set<() => void>();
   readonly #offered_ms = new Map<string, number>();
+  /** What hosts that wait were last told, by host. */
+  #reasons: ReadonlyMap<string, string> = new Map();
   /** The newest rollout, also when it is over. */
   #current: Current | undefined;
   /** The newest one that is no rollback: what is wanted. */
@@ -499,6 +501,7 @@ export class Rollouts {
   async #reload(): Promise<void> {
     await this.#exclusive(() => this.#load());
     this.#tell();
+    this.#tellWaiting();
     this.look();
   }
 
@@ -592,7 +595,11 @@ export class Rollouts {
   /** Who waits is told why at once, where that is not a crowd: the others hear of it when their requests end. */
   #tellWaiting(): void {
     const waiting = [...(this.#current?.hosts.values() ?? [])].filter(({ state }) => state === 'waiting');
-    if (waiting.length <= MOST_TOLD) this.#options.tell(waiting.map(({ host }) => host));
+    if (waiting.length > MOST_TOLD) return;
+    const before = this.#reasons;
+    this.#reasons = new Map(waiting.map(({ host }) => [host, JSON.stringify(this.withheld(host))]));
+    const news = waiting.filter(({ host }) => before.get(host) !== this.#reasons.get(host));
+    this.#options.tell(news.map(({ host }) => host));
   }
 
   #factOf(host: string): HostFact {

@@ -26,8 +26,7 @@ export function manifestRoute(app: FastifyInstance, services: Services): void {
     const seconds = waitOf(request);
     if (seconds > 0) reply.header('preference-applied', `wait=${seconds}`);
     if (isCurrent(request, find(services, host)) && seconds > 0) {
-      const asked = await preview(request, reply, services);
-      if (asked !== undefined) return asked;
+      if (await preview(request, reply, services)) return reply;
       if (knowsPause(request, services)) {
         const wake = await services.waiters.wait(host, seconds, gone(reply));
         // A client that is told to come again while the server closes does so on a new connection.
@@ -36,8 +35,8 @@ export function manifestRoute(app: FastifyInstance, services: Services): void {
       }
     }
     const served = find(services, host);
-    const asked = isCurrent(request, served) ? await preview(request, reply, services) : undefined;
-    return asked ?? answer(request, tell(reply, services, host), services, served);
+    if (isCurrent(request, served) && (await preview(request, reply, services))) return reply;
+    return answer(request, tell(reply, services, host), services, served);
   });
 }
 
@@ -75,18 +74,18 @@ async function answer(
   return reply.type('application/json; charset=utf-8').send(await serving.text(served));
 }
 
-/** A manifest to look at, where somebody wants to know what it would change here. */
-async function preview(
-  request: FastifyRequest<Route>,
-  reply: FastifyReply,
-  services: Services,
-): Promise<FastifyReply | undefined> {
-  if (!/\bpreview\b/.test(String(request.headers['holdfast-accepts'] ?? ''))) return undefined;
+/**
+ * Sends a manifest to look at, where somebody wants to know what it would change here, and tells whether it did. (A reply
+ * that a promise resolves to would be waited for: it is a promise itself.)
+ */
+async function preview(request: FastifyRequest<Route>, reply: FastifyReply, services: Services): Promise<boolean> {
+  if (!/\bpreview\b/.test(String(request.headers['holdfast-accepts'] ?? ''))) return false;
   const { host } = request.params;
   const question = await services.previews.next(host);
-  if (question === undefined) return undefined;
+  if (question === undefined) return false;
   tell(reply, services, host).headers({ 'cache-control': 'no-store', 'holdfast-preview': question.id });
-  return reply.type('application/json; charset=utf-8').send(question.text);
+  void reply.type('application/json; charset=utf-8').send(question.text);
+  return true;
 }
 
 /** What is wanted where the host does not get it, and why, so that its own status can say so; and whether it is paused. */

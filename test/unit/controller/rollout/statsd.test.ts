@@ -34,6 +34,6 @@ test('a paused rollout arrives at DogStatsD as a gauge and an event', async (con
   assert.ok(lines.includes('holdfast.rollout.state:1|g|#state:paused'));
   assert.ok(lines.includes('holdfast.rollout.state:0|g|#state:running'));
   const event = lines.find((line) => line.startsWith('_e{')) ?? '';
-  assert.match(event, /^_e\{38,29\}:rollout 7 of aaaaaaaaaaaa is paused\|web-1 failed: \?no space left\?\|/);
+  assert.match(event, /^_e\{35,29\}:rollout 7 of aaaaaaaaaaaa is paused\|web-1 failed: \?no space left\?\|/);
   assert.match(event, /\|t:error/);
 });
