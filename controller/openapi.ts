@@ -1,3 +1,4 @@
+import { trustPaths } from './trust/openapi.ts';
 import { MAX_WAIT_S } from './waiters.ts';
 
 const problem = {
@@ -11,7 +12,13 @@ const json = (description: string): object => ({ description, content: { 'applic
 export const openApi = {
   openapi: '3.1.0',
   info: { title: 'Holdfast controller', version: '1' },
-  components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+  components: {
+    securitySchemes: {
+      token: { type: 'http', scheme: 'bearer', description: 'Of an operator: hf_<id>_<secret>.' },
+      joinToken: { type: 'http', scheme: 'bearer', description: 'hfj_<id>_<secret>.' },
+      certificate: { type: 'mutualTLS', description: 'Of the host in the path.' },
+    },
+  },
   security: [{ token: [] }],
   paths: {
     '/healthz': {
@@ -21,9 +28,11 @@ export const openApi = {
         responses: { 200: json('Manifests are served.'), 503: json('No good revision has been taken in yet.') },
       },
     },
+    ...trustPaths,
     '/v1/hosts/{host}/manifest': {
       get: {
         summary: 'The manifest of a host.',
+        security: [{ certificate: [] }],
         parameters: [
           host,
           {
