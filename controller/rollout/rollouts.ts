@@ -88,6 +88,8 @@ export class Rollouts {
   readonly #offered_ms = new Map<string, number>();
   /** What hosts that wait were last told, by host. */
   #reasons: ReadonlyMap<string, string> = new Map();
+  /** Id of the newest rollout; 0 where there never was one. */
+  #latest = 0;
   /** The newest rollout, also when it is over. */
   #current: Current | undefined;
   /** The newest one that is no rollback: what is wanted. */
@@ -329,7 +331,7 @@ export class Rollouts {
   }): Promise<number> {
     const { store, serving, now_ms } = this.#options;
     const { revision, sequence, by, cause, planned, compilation, removed } = what;
-    const latest = this.#current?.rollout.id ?? 0;
+    const latest = this.#latest;
     const begun = { revision, sequence, startedBy: by, cause, ...planned, now_ms: now_ms() };
     const id = await store.db.transaction().execute(async (db) => {
       const rollout = await insertRollout(db, begun, latest);
@@ -484,6 +486,7 @@ export class Rollouts {
   async #load(): Promise<void> {
     const { db } = this.#options.store;
     const id = await latestId(db);
+    this.#latest = id;
     const before = this.#current?.rollout;
     const rollout = id === 0 ? undefined : await loadRollout(db, id);
     if (rollout === undefined) return;

@@ -106,9 +106,11 @@ async function dropPreviews(db: Kysely<Tables>, before_ms: number): Promise<numb
   return Number((await db.deleteFrom('previews').where('id', 'in', old).executeTakeFirst()).numDeletedRows);
 }
 
-/** With their hosts. */
+/** With their hosts. Not the newest one: that it was aborted, say, still counts. */
 async function dropRollouts(db: Kysely<Tables>, before_ms: number): Promise<number> {
-  const old = db.selectFrom('rollouts').select('id').where('ended_ms', '<', before_ms).orderBy('id').limit(10);
+  const newest = db.selectFrom('rollouts').select((row) => row.fn.max('id').as('id'));
+  const ended = db.selectFrom('rollouts').select('id').where('ended_ms', '<', before_ms);
+  const old = ended.where('id', '<', newest).orderBy('id').limit(10);
   return Number((await db.deleteFrom('rollouts').where('id', 'in', old).executeTakeFirst()).numDeletedRows);
 }
 

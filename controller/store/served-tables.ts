@@ -136,7 +136,13 @@ export async function dropManifests(db: Kysely<Tables>, before_ms: number, most:
             .innerJoin('rollouts', 'rollouts.id', 'rollout_hosts.rollout')
             .select('rollout_hosts.host')
             .whereRef('rollout_hosts.host', '=', 'manifests.host')
-            .whereRef('rollout_hosts.etag', '=', 'manifests.etag')
+            .where((row) =>
+              row.or([
+                row('rollout_hosts.etag', '=', row.ref('manifests.etag')),
+                // What a host has to get back when the rollout is taken back.
+                row('rollout_hosts.previous', '=', row.ref('manifests.etag')),
+              ]),
+            )
             .where('rollouts.state', 'in', ['running', 'frozen', 'paused']),
         ),
       ),

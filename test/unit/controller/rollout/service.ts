@@ -4,6 +4,7 @@ import type { Compilation } from '../../../../controller/compile/compile.ts';
 import type { Rollout } from '../../../../controller/rollout/model.ts';
 import { Rollouts } from '../../../../controller/rollout/rollouts.ts';
 import { Serving } from '../../../../controller/serving.ts';
+import { type Bus, type Handler, Subscribers, type Topic } from '../../../../controller/store/bus.ts';
 import { openStore, type Store } from '../../../../controller/store/database.ts';
 import { HostRecords } from '../../../../controller/store/host-records.ts';
 import type { Report } from '../../../../desired-state/schema/report.ts';
@@ -32,12 +33,42 @@ export function treeOfWebs(
   };
 }
 
+/** The buses of controllers that share a database: what one publishes the others hear, too. */
+class LinkedBus implements Bus {
+  readonly #own = new Subscribers(quiet);
+  readonly #all: Set<LinkedBus>;
+
+  constructor(all: Set<LinkedBus>) {
+    this.#all = all;
+    all.add(this);
+  }
+
+  async publish(topic: Topic, text: string): Promise<void> {
+    for (const bus of this.#all) bus.#own.tell(topic, text, bus === this ? 'self' : 'other');
+  }
+
+  subscribe(topic: Topic, handler: Handler): () => void {
+    return this.#own.subscribe(topic, handler);
+  }
+
+  onGap(handler: () => void): () => void {
+    return this.#own.onGap(handler);
+  }
+
+  async close(): Promise<void> {
+    this.#all.delete(this);
+  }
+}
+
 /** One controller's part in rollouts, on a store that it may share. */
 export interface Controller {
   readonly rollouts: Rollouts;
   readonly serving: Serving;
   readonly records: HostRecords;
   readonly states: Rollout[];
+  readonly store: Store;
+  /** Hosts whose held requests were let go. */
+  readonly woken: string[];
   close(): Promise<void>;
 }
 
@@ -45,6 +76,7 @@ export class World {
   readonly clock = { now_ms: START_MS };
   readonly store: Store;
   readonly #context: TestContext;
+  readonly #buses = new Set<LinkedBus>();
 
   private constructor(context: TestContext, store: Store) {
     this.#context = context;
@@ -58,12 +90,16 @@ export class World {
   }
 
   async start(): Promise<Controller> {
-    const { store, clock } = this;
+    const { clock } = this;
+    const bus = new LinkedBus(this.#buses);
+    const store: Store = { ...this.store, bus, shared: true };
+    const woken: string[] = [];
+    const wake = (hosts: readonly string[]): void => void woken.push(...hosts);
     const states: Rollout[] = [];
     const now_ms = () => clock.now_ms;
     const records = new HostRecords(store, quiet);
     await records.open();
-    const serving = new Serving({ store, changed: () => undefined });
+    const serving = new Serving({ store, changed: wake });
     await serving.open();
     const rollouts = new Rollouts({
       store,
@@ -71,7 +107,7 @@ export class World {
       records,
       now_ms,
       log: quiet,
-      tell: () => undefined,
+      tell: wake,
       onState: (one) => states.push(one),
     });
     await rollouts.open();
@@ -82,9 +118,10 @@ export class World {
       await rollouts.close();
       serving.close();
       await records.close();
+      await bus.close();
     };
     this.#context.after(close);
-    return { rollouts, serving, records, states, close };
+    return { rollouts, serving, records, states, store, woken, close };
   }
 
   compile(files: Files, revision: string): Compilation {
