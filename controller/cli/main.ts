@@ -1,9 +1,9 @@
 import { UsageError } from '../options.ts';
-import { validate } from './validate.ts';
 
 const HELP = `Usage: holdfast COMMAND
 
   validate [DIRECTORY]   check the desired state and print every issue
+  secret COMMAND         secrets in git: set, get, edit, generate, list, rekey, recipients, keygen
 
 holdfast COMMAND --help says more.
 `;
@@ -13,7 +13,9 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
     out: (text: string) => void process.stdout.write(text),
     err: (text: string) => void process.stderr.write(text),
   };
-  if (command === 'validate') return validate(args, output);
+  // Each command loads what it needs and no more.
+  if (command === 'validate') return (await import('./validate.ts')).validate(args, output);
+  if (command === 'secret') return (await import('./secret.ts')).secret(args, output);
   if (command === '--help' || command === '-h' || command === 'help') {
     output.out(HELP);
     return 0;

@@ -4,12 +4,16 @@ import { compileTree } from '../compile/compile.ts';
 import { formatIssue } from '../compile/issue.ts';
 import { readSecrets } from '../compile/secrets.ts';
 import { UsageError } from '../options.ts';
+import { readIdentities } from '../secrets/identity.ts';
+import { Vault } from '../secrets/vault.ts';
 import { readDirectory } from '../source/directory.ts';
 
-export const VALIDATE_HELP = `Usage: holdfast validate [DIRECTORY] [--secrets FILE] [--json]
+export const VALIDATE_HELP = `Usage: holdfast validate [DIRECTORY] [--secrets FILE] [--identity FILE] [--json]
 
 Checks the desired state in DIRECTORY (default: desired-state) without a controller or a host, and prints every issue as
-file:line:column and what was expected. Without --secrets any name of a secret passes.
+file:line:column and what was expected. Of the secrets in git the names are known; with --identity, a key that can read
+them, they are decrypted as well. --secrets is the controller's file outside of git; where there is none of either, any
+name of a secret passes.
 
 Exit status: 0 nothing to mend, 1 there are issues, 2 wrong command line.
 `;
@@ -31,9 +35,15 @@ export async function validate(args: readonly string[], { out, err }: Output): P
   const stats = await stat(directory).catch(() => undefined);
   if (stats?.isDirectory() !== true) throw new UsageError(`${directory} is not a directory`);
   const secrets = values.secrets === undefined ? undefined : await readSecrets(values.secrets);
-  const { issues, hosts, pending } = compileTree(await readDirectory(directory), {
+  const tree = await readDirectory(directory);
+  const opened =
+    values.identity === undefined
+      ? 'names'
+      : await new Vault(await readIdentities(values.identity), 'the key').open(tree);
+  const { issues, hosts, pending } = compileTree(tree, {
     revision: 'working tree',
     secrets,
+    opened,
     facts: new Map(),
     prefix: `${directory.replace(/\/+$/, '')}/`,
   });
@@ -56,7 +66,12 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { secrets: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        secrets: { type: 'string' },
+        identity: { type: 'string' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
     });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
