@@ -62,7 +62,7 @@ export async function enroll(
     throw new EnrollError(`${controller.href}: expected a URL that begins with https://`);
   }
   const present = options.again ? undefined : usable(stateDirectory, host, pin);
-  if (present !== undefined) return { identity: present, isNew: false };
+  if (present !== undefined && (await isAccepted(options, present))) return { identity: present, isNew: false };
   const deadline = performance.now() + options.wait_ms;
   for (;;) {
     try {
@@ -118,6 +118,30 @@ function usable(stateDirectory: string, host: string, pin: string): Identity | u
   if (identity === undefined || machineId(stateDirectory) === undefined) return undefined;
   const good = identity.host === host && pinOf(identity.ca) === pin && identity.expires_ms > Date.now();
   return good ? identity : undefined;
+}
+
+/** Whether the controller still lets it in. One that cannot be reached has nothing against it: a second run changes nothing. */
+async function isAccepted(
+  { controller, host, stateDirectory, agentVersion }: EnrollOptions,
+  identity: Identity,
+): Promise<boolean> {
+  const { key, certificate: cert, ca } = identity;
+  const tls = { secureContext: process.getBuiltinModule('node:tls').createSecureContext({ key, cert, ca }) };
+  const line = { controller, userAgent: `holdfast-agent/${agentVersion}`, tls };
+  const path = `/v1/hosts/${encodeURIComponent(host)}/certificate`;
+  const headers = { 'holdfast-machine': machineId(stateDirectory) ?? '' };
+  try {
+    const { status } = await exchange(line, {
+      method: 'GET',
+      path,
+      headers,
+      timeout_ms: ANSWER_MS,
+      max_bytes: MAX_ANSWER_BYTES,
+    });
+    return status !== 401 && status !== 403;
+  } catch {
+    return true;
+  }
 }
 
 /** The only thing that is believed unseen is the pin: until the authority has been compared with it, nothing is told. */

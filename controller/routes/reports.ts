@@ -3,9 +3,11 @@ import * as v from 'valibot';
 import { REPORT_LIMITS, reportSchema } from '../../desired-state/schema/report.ts';
 import type { Services } from '../app.ts';
 import { Problem } from '../problem.ts';
+import { Replays } from '../trust/replays.ts';
 
 /** `POST /v1/hosts/:host/reports`: what a run of the agent found and did, and the facts of its host. */
 export function reportsRoute(app: FastifyInstance, { hosts, intake }: Services): void {
+  const replays = new Replays();
   app.post<{ Params: { readonly host: string } }>(
     '/v1/hosts/:host/reports',
     { bodyLimit: REPORT_LIMITS.body_bytes, config: { access: 'host' } },
@@ -41,7 +43,12 @@ export function reportsRoute(app: FastifyInstance, { hosts, intake }: Services):
           detail: `more than ${REPORT_LIMITS.resources} resources`,
         });
       }
-      const { addressesChanged } = await hosts.report(parsed.output);
+      const { sentAt_ms } = parsed.output;
+      if (replays.isRepeated(host, sentAt_ms)) return reply.code(204).send();
+      const { addressesChanged } = await hosts.report(parsed.output).catch((error: unknown) => {
+        replays.forget(host, sentAt_ms);
+        throw error;
+      });
       // Not awaited: the agent has told what it had to tell. A refresh never rejects.
       if (addressesChanged) void intake.refreshFacts();
       return reply.code(204).send();

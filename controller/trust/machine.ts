@@ -1,14 +1,14 @@
 import * as v from 'valibot';
 
-/** The header by which an agent says which machine it runs on: `<machine>.<install>.<start>` in hex. */
+/** The header by which an agent says which machine it runs on: `<machine>.<install>[.<start>]` in hex. */
 export const MACHINE_HEADER = 'holdfast-machine';
 
 /** What an agent says of its machine. */
 export interface MachineClaim {
   /** Hash of the machine-id, and the id that was drawn when the agent was enrolled: other on another machine. */
   readonly id: string;
-  /** Drawn at each start of the daemon: other on a copy that runs beside its original. */
-  readonly start: string;
+  /** Drawn at each start of the daemon: other on a copy that runs beside its original. Absent for commands, which come and go. */
+  readonly start: string | undefined;
 }
 
 /** What is known of the machine that a certificate was given to. */
@@ -36,7 +36,7 @@ export function judgeMachine(known: KnownMachine, { id, start }: MachineClaim): 
   if (isCopied(known)) return { is: 'copy' };
   if (id !== known.id) return { is: 'other' };
   const [latest] = known.starts;
-  if (latest === start) return { is: 'known' };
+  if (start === undefined || latest === start) return { is: 'known' };
   const starts = [start, ...known.starts.filter((one) => one !== start)].slice(0, KEPT_STARTS);
   const returns = known.returns + (known.starts.includes(start) ? 1 : 0);
   return { is: latest === undefined ? 'first' : 'changed', machine: { id, starts, returns } };
@@ -49,11 +49,11 @@ export function isCopied({ returns }: KnownMachine): boolean {
 /** What an enrolment names: the claim without its start. */
 export const MACHINE_ID = /^[0-9a-f]{32}\.[0-9a-f]{32}$/;
 
-const CLAIM = /^([0-9a-f]{32}\.[0-9a-f]{32})\.([0-9a-f]{16,32})$/;
+const CLAIM = /^([0-9a-f]{32}\.[0-9a-f]{32})(?:\.([0-9a-f]{16,32}))?$/;
 
 export function parseClaim(header: unknown): MachineClaim | undefined {
   const [, id, start] = (typeof header === 'string' ? CLAIM.exec(header) : undefined) ?? [];
-  return id === undefined || start === undefined ? undefined : { id, start };
+  return id === undefined ? undefined : { id, start };
 }
 
 const knownSchema = v.object({ id: v.string(), starts: v.array(v.string()), returns: v.number() });

@@ -36,6 +36,12 @@ export const trustPaths = {
     },
   },
   '/v1/hosts/{host}/certificate': {
+    get: {
+      summary: 'Whether the certificate that is shown still counts.',
+      security: [{ certificate: [] }],
+      parameters: [parameter('host')],
+      responses: { 200: json('Whose it is.'), ...refused },
+    },
     post: {
       summary: 'The next certificate of a host.',
       security: [{ certificate: [] }],

@@ -301,6 +301,27 @@ test('a report of another host is refused, whoever sends it', async () => {
   assert.equal(recorded.status, 401);
 });
 
+test('a report that is sent again counts once', async () => {
+  const { operator } = controller;
+  const run = (started_ms: number, status: string) => ({
+    revision: 'r',
+    dryRun: false,
+    started_ms,
+    duration_ms: 1,
+    resources: [{ kind: 'files', name: '/x', status, error: 'e' }],
+  });
+  const send = (sentAt_ms: number, started_ms: number, status: string) =>
+    web.call({ path: 'reports', body: { ...report('web-1', sentAt_ms), run: run(started_ms, status) } });
+  const state = async () => (await operator.call({ path: '/v1/hosts/web-1' })).body;
+  assert.equal((await send(1000, 1, 'failed')).status, 204);
+  assert.match(await state(), /"state":"failed"/);
+  assert.equal((await send(2000, 2, 'converged')).status, 204);
+  const later = await state();
+  assert.doesNotMatch(later, /"state":"failed"/);
+  assert.equal((await send(1000, 1, 'failed')).status, 204, 'an agent whose answer was lost has done nothing wrong');
+  assert.doesNotMatch(await state(), /"state":"failed"/);
+});
+
 /** Anonymous unless told; resolves when the other side has ended it. */
 function raw(way: object = {}): Promise<TLSSocket> {
   const { hostname, port } = new URL(controller.url);

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { parseDuration } from '../../../desired-state/schema/values.ts';
 import { isHostName } from '../../compile/names.ts';
 import { Problem } from '../../problem.ts';
+import { parseBody } from '../parse-body.ts';
 import { actorOf } from '../principal.ts';
 import type { Trust } from '../trust.ts';
 
@@ -62,7 +63,7 @@ function tokenRoutes(app: FastifyInstance, { trust, now_ms }: TrustAdminParts): 
   app.get('/v1/tokens', admin, async () => ({ tokens: await trust.tokens.list() }));
 
   app.post('/v1/tokens', admin, async (request, reply) => {
-    const { name, role, validFor } = parse(tokenSchema, request.body);
+    const { name, role, validFor } = parseBody(tokenSchema, request.body);
     const expires_ms = validFor === undefined ? undefined : now_ms() + validFor;
     const { id, text } = await trust.tokens.create({ name, role, expires_ms, createdBy: actorOf(request.principal) });
     await record(request, trust, { action: 'token.create', subject: name, detail: { token: id, role, expires_ms } });
@@ -83,7 +84,7 @@ function joinTokenRoutes(app: FastifyInstance, { trust, now_ms }: TrustAdminPart
   app.get('/v1/join-tokens', admin, async () => ({ joinTokens: await trust.joinTokens.list() }));
 
   app.post('/v1/join-tokens', admin, async (request, reply) => {
-    const { host: only, validFor = DEFAULT_JOIN_MS, uses = 1 } = parse(joinSchema, request.body ?? {});
+    const { host: only, validFor = DEFAULT_JOIN_MS, uses = 1 } = parseBody(joinSchema, request.body ?? {});
     const expires_ms = now_ms() + validFor;
     const createdBy = actorOf(request.principal);
     const { id, text } = await trust.joinTokens.create({ host: only, createdBy, expires_ms, uses });
@@ -110,7 +111,7 @@ function certificateRoutes(app: FastifyInstance, { trust }: TrustAdminParts): vo
   const admin = { config: { access: 'admin' } } as const;
   app.post<WithId>('/v1/certificates/:id/revoke', admin, async (request) => {
     const { id } = request.params;
-    const reason = parse(revokeSchema, request.body).why;
+    const reason = parseBody(revokeSchema, request.body).why;
     const revoked = await trust.certificates.revoke(id, actorOf(request.principal), reason);
     if (revoked === undefined) throw missing('certificate', id, '/v1/certificates');
     const detail = { fingerprint: id, why: reason };
@@ -120,7 +121,7 @@ function certificateRoutes(app: FastifyInstance, { trust }: TrustAdminParts): vo
 
   app.post<{ Params: { readonly name: string } }>('/v1/certificates/of/:name/revoke', admin, async (request) => {
     const { name } = request.params;
-    const reason = parse(revokeSchema, request.body).why;
+    const reason = parseBody(revokeSchema, request.body).why;
     const revoked = await trust.certificates.revokeHost(name, actorOf(request.principal), reason);
     const detail = { fingerprints: revoked, why: reason };
     await record(request, trust, { action: 'certificate.revoke', subject: name, detail });
@@ -138,12 +139,4 @@ function record(
 
 function missing(what: string, id: string, list: string): Problem {
   return new Problem({ status: 404, title: 'Not found', detail: `there is no ${what} ${id}; GET ${list} lists them` });
-}
-
-function parse<S extends v.GenericSchema>(schema: S, body: unknown): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, body);
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  const path = v.getDotPath(issue) ?? 'the body';
-  throw new Problem({ status: 422, title: 'Malformed request', detail: `${path}: ${issue.message}` });
 }

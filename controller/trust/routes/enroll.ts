@@ -6,6 +6,7 @@ import { refuse, tokenOf } from '../authenticate.ts';
 import { BadRequestForCertificate, type IssuedCertificate } from '../authority.ts';
 import type { JoinTokenCheck, JoinTokenView } from '../join-tokens.ts';
 import { MACHINE_HEADER, MACHINE_ID, parseClaim } from '../machine.ts';
+import { parseBody } from '../parse-body.ts';
 import type { Trust } from '../trust.ts';
 
 export interface EnrollParts {
@@ -17,7 +18,7 @@ export interface EnrollParts {
 
 const csr = v.pipe(v.string(), v.maxLength(4096));
 const enrollSchema = v.object({
-  host: v.pipe(v.string(), v.check(isHostName)),
+  host: v.pipe(v.string(), v.check(isHostName, 'expected a host name of lower-case letters, digits, "-" and "."')),
   csr,
   machine: v.pipe(v.string(), v.regex(MACHINE_ID)),
 });
@@ -37,7 +38,7 @@ export function enrollRoutes(app: FastifyInstance, parts: EnrollParts): void {
 
   app.post('/v1/enroll', { config: { access: 'anyone' } }, async (request, reply) => {
     const token = await joinTokenOf(request, trust);
-    const { host, csr: asked, machine } = parse(enrollSchema, request.body);
+    const { host, csr: asked, machine } = parseBody(enrollSchema, request.body);
     await checkCsr(trust, asked);
     await mayEnroll(request, parts, { token, host, machine });
     if (!(await trust.joinTokens.use(token.id)))
@@ -50,13 +51,16 @@ export function enrollRoutes(app: FastifyInstance, parts: EnrollParts): void {
     return reply.code(201).send(answer(trust, host, issued));
   });
 
+  // What an enrolled machine asks before it enrols again.
+  app.get('/v1/hosts/:host/certificate', { config: { access: 'host' } }, async ({ principal }) => principal);
+
   app.post<{ Params: { readonly host: string } }>(
     '/v1/hosts/:host/certificate',
     { config: { access: 'host' } },
     async (request, reply) => {
       const { host } = request.params;
       const claim = parseClaim(request.headers[MACHINE_HEADER]);
-      const { csr: asked } = parse(renewSchema, request.body);
+      const { csr: asked } = parseBody(renewSchema, request.body);
       if (claim === undefined)
         throw new Problem({ status: 400, title: 'Bad request', detail: 'the machine is not named' });
       await checkCsr(trust, asked);
@@ -149,16 +153,4 @@ async function checkCsr({ authority }: Trust, asked: string): Promise<void> {
     if (!(error instanceof BadRequestForCertificate)) throw error;
     throw new Problem({ status: 422, title: 'Not a request for a certificate', detail: `csr: ${error.message}` });
   }
-}
-
-function parse<S extends v.GenericSchema>(schema: S, body: unknown): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, body);
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  const path = v.getDotPath(issue) ?? 'the body';
-  const detail =
-    path === 'host'
-      ? 'host: expected a host name of lower-case letters, digits, "-" and "."'
-      : `${path}: ${issue.message}`;
-  throw new Problem({ status: 422, title: 'Malformed request', detail });
 }

@@ -138,8 +138,11 @@ async function writeSecrets(file: string, text: string): Promise<void> {
 
 const quiet: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
+let reports = 0;
+
 export function reportOf(host: string, more: Partial<Report> = {}): Report {
-  return { host, agentVersion: '0.1.0', sentAt_ms: 1, mode: 'enforce', past: [], pastDropped: 0, ...more };
+  reports += 1;
+  return { host, agentVersion: '0.1.0', sentAt_ms: reports, mode: 'enforce', past: [], pastDropped: 0, ...more };
 }
 
 /** Resolves once the condition holds; rejects after a bound. */

@@ -48,6 +48,15 @@ test('an enrolment leaves one file for root alone; a second one with the same to
   assert.equal(readIdentity(stateDirectory)?.fingerprint, identity.fingerprint, 'what was there stays');
 });
 
+test('a host whose certificate was revoked is enrolled by the command that the refusal names', async (context) => {
+  const stateDirectory = await folderOf(context);
+  const first = await enroll(options(stateDirectory, await controller.operator.joinToken({ host: 'web-1' })));
+  await controller.operator.call({ path: '/v1/certificates/of/web-1/revoke', body: { why: 'test' } });
+  const again = await enroll(options(stateDirectory, await controller.operator.joinToken({ host: 'web-1' })));
+  assert.equal(again.isNew, true);
+  assert.notEqual(again.identity.fingerprint, first.identity.fingerprint);
+});
+
 test('a controller with another authority than the token pins gets nothing, and not even the token', async (context) => {
   const token = await controller.operator.joinToken({ host: 'web-1' });
   const forged = token.replace(/[0-9a-f]{64}$/, '0'.repeat(64));

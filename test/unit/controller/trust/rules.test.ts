@@ -30,9 +30,10 @@ test('starts follow each other; one late message is no copy, and two that altern
   assert.equal(verdicts('1', 'x', '1'), 'first other known');
 });
 
-test('a claim has three parts in hex, and is nothing otherwise', () => {
+test('a claim has two parts in hex, a third one where a daemon speaks, and is nothing otherwise', () => {
+  assert.deepEqual(parseClaim(ID), { id: ID, start: undefined });
   assert.deepEqual(parseClaim(`${ID}.${'d'.repeat(16)}`), { id: ID, start: 'd'.repeat(16) });
-  for (const text of [undefined, '', ID, `${ID}.`, `${ID}.${'D'.repeat(16)}`, `${ID}.${'d'.repeat(99)}`, ['a']]) {
+  for (const text of [undefined, '', `${ID}.`, `${ID}.${'D'.repeat(16)}`, `${ID}.${'d'.repeat(99)}`, ['a']]) {
     assert.equal(parseClaim(text), undefined);
   }
 });
