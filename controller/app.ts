@@ -11,6 +11,7 @@ import { pauseRoutes } from './routes/pause.ts';
 import { planRoute } from './routes/plan.ts';
 import { previewsRoute } from './routes/previews.ts';
 import { reportsRoute } from './routes/reports.ts';
+import { rolloutRoutes } from './routes/rollouts.ts';
 import { statusRoutes } from './routes/status.ts';
 import { type Authentication, installAuthentication } from './trust/authenticate.ts';
 import { trustAdminRoutes } from './trust/routes/admin.ts';
@@ -72,6 +73,7 @@ export function buildApp({ services, logger, tls, peerOf }: AppOptions): Fastify
   previewsRoute(app, services);
   pauseRoutes(app, services);
   planRoute(app, services);
+  rolloutRoutes(app, services);
   statusRoutes(app, services);
   return app;
 }

@@ -5,6 +5,7 @@ import type { Services } from '../app.ts';
 import { Problem } from '../problem.ts';
 import { MAX_PAUSE_MS } from '../rollout/pauses.ts';
 import { actorOf, operatorOf } from '../trust/principal.ts';
+import { checked } from './checked.ts';
 
 interface Route {
   readonly Params: { readonly host: string };
@@ -40,16 +41,7 @@ export function pauseRoutes(app: FastifyInstance, { pauses, intake, trust }: Ser
         detail: `no file hosts/${host}.yaml in the desired state`,
       });
     }
-    const parsed = v.safeParse(pauseSchema, request.body);
-    if (!parsed.success) {
-      const [issue] = parsed.issues;
-      throw new Problem({
-        status: 422,
-        title: 'Malformed pause',
-        detail: `${v.getDotPath(issue) ?? 'body'}: ${issue.message}`,
-      });
-    }
-    const { for: for_ms, why } = parsed.output;
+    const { for: for_ms, why } = checked(pauseSchema, request.body);
     const pause = await pauses.set(host, { for_ms, why, by: operatorOf(request).name });
     const { principal, ip: address } = request;
     await trust.audit.record({ actor: actorOf(principal), address, action: 'pause', subject: host, detail: pause });

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { Services } from '../app.ts';
 import { formatIssue } from '../compile/issue.ts';
 import { Problem } from '../problem.ts';
+import { checked } from './checked.ts';
 
 /** How long hosts are given to say what they would change, unless told. */
 const BOUND_MS = 3_000;
@@ -16,11 +17,7 @@ const planSchema = v.strictObject({
 /** `POST /v1/plan`, `{"revision": "…"}`: what a revision would change on each host. Hosts are asked; nothing is changed. */
 export function planRoute(app: FastifyInstance, { intake, planner }: Services): void {
   app.post('/v1/plan', { config: { access: 'read' } }, async (request, reply) => {
-    const parsed = v.safeParse(planSchema, request.body);
-    if (!parsed.success) {
-      throw new Problem({ status: 422, title: 'Malformed request', detail: parsed.issues[0].message });
-    }
-    const { revision, bound_ms } = parsed.output;
+    const { revision, bound_ms } = checked(planSchema, request.body);
     const compilation = await intake.compileRevision(revision).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Problem({ status: 404, title: 'Unknown revision', detail: reason });

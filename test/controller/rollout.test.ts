@@ -188,7 +188,7 @@ test('a preview says what would change, and changes nothing', async () => {
   const served = (await one.status()).revision.running;
   // In the repository and on no branch that anybody follows.
   const repository = join(folder, 'repository');
-  const before = await one.host.snapshot();
+  const earlier = await one.host.snapshot();
   await mustRun(['git', '-C', repository, 'checkout', '--quiet', '-b', 'idea']);
   const revision = await push('eight');
   await mustRun(['git', '-C', repository, 'checkout', '--quiet', 'main']);
@@ -202,7 +202,7 @@ test('a preview says what would change, and changes nothing', async () => {
   );
   assert.match(plans[0]?.changes[0]?.diff ?? '', /^-seven$/m);
   assert.match(plans[0]?.changes[0]?.diff ?? '', /^\+eight$/m);
-  assert.deepEqual(diffSnapshots(before, await one.host.snapshot(), { compare: 'result' }), []);
+  assert.deepEqual(diffSnapshots(earlier, await one.host.snapshot(), { compare: 'result' }), []);
   assert.equal((await one.status()).revision.running, served);
 });
 

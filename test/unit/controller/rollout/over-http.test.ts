@@ -35,7 +35,7 @@ class Agent {
     });
     this.headers = answer.headers;
     const id = answer.headers['holdfast-preview'];
-    if (id !== undefined) {
+    if (typeof id === 'string') {
       this.looked.push(answer.body);
       if (this.preview !== undefined) {
         const nothing = { host: this.host, revision: 'r', changes: [], problems: [], more: 0 };
@@ -169,7 +169,7 @@ test('a pause is told to the host at once, and again with every answer until it 
   assert.equal((await order({ for: '30d', why: 'upgrade' })).statusCode, 422);
   assert.equal((await order({ for: '1h', why: 'upgrade' })).statusCode, 200);
   assert.equal(await asks, 304);
-  const { by, why, until_ms } = JSON.parse(decodeURIComponent(String(agent.headers['holdfast-pause'])));
+  const { by, why, until_ms } = pauseOf(agent);
   assert.deepEqual([by, why, until_ms - bench.clock.now_ms], ['ops', 'upgrade', 3_600_000]);
   const holds = agent.ask();
   await held(bench, 1);
@@ -195,7 +195,47 @@ test('a pause that is ordered between two requests is not kept from the host', a
   assert.equal(agent.headers['holdfast-pause'], 'none', 'it ends by itself');
 });
 
+function pauseOf({ headers }: Agent): Record<string, string | number> & { readonly until_ms: number } {
+  const text: unknown = headers['holdfast-pause'];
+  assert.ok(typeof text === 'string');
+  return JSON.parse(decodeURIComponent(text));
+}
+
 async function operator({ trust }: Bench): Promise<string> {
   const { text } = await trust.tokens.create({ name: 'ops', role: 'deploy', createdBy: 'test' });
   return `Bearer ${text}`;
 }
+
+test('operators see rollouts, and resume, pause and abort the one that is under way', async (context) => {
+  const { bench, repository, agents } = await start(context);
+  const authorization = await operator(bench);
+  const call = async (path: string, payload?: object) => {
+    const method = payload === undefined ? 'GET' : 'POST';
+    const asked = { method, url: `/v1/rollouts${path}`, headers: { authorization } } as const;
+    const answer = await bench.app.inject(payload === undefined ? asked : { ...asked, payload });
+    return { status: answer.statusCode, body: answer.json() };
+  };
+  assert.equal((await call('/current/abort', { why: 'x' })).status, 409, 'none is under way');
+  const revision = await repository.commit({ 'roles/web.yaml': web('stopped') });
+  await bench.intake.refresh();
+  const current = await call('/current');
+  assert.deepEqual([current.body.revision, current.body.counts], [revision, { offered: 1, waiting: 1 }]);
+  assert.equal((await call('/current/pause', {})).body.detail, 'missing key "why"');
+  assert.equal((await call('/current/pause', { why: 'lunch' })).body.why, 'by ops: lunch');
+  await agents[1]?.ask(0);
+  assert.equal((await call('/current')).body.counts.waiting, 1);
+  assert.equal((await call('/current/resume', {})).body.state, 'running');
+  assert.equal((await call('/current')).body.counts.waiting, undefined);
+  assert.equal((await call('/current/abort', { why: 'enough', rollback: true })).status, 200);
+  const [newest, before] = (await call('?limit=2')).body.rollouts;
+  assert.deepEqual([newest.cause, before.state, before.why], ['rollback', 'aborted', 'by ops: enough']);
+  assert.equal((await call(`/${before.id}`)).body.state, 'aborted');
+  assert.equal((await call('/99')).status, 404);
+  assert.equal((await call('/x')).status, 404);
+  const { text } = await bench.trust.tokens.create({ name: 'looker', role: 'read', createdBy: 'test' });
+  const headers = { authorization: `Bearer ${text}` };
+  const url = '/v1/rollouts/current/resume';
+  assert.equal((await bench.app.inject({ method: 'POST', url, payload: {}, headers })).statusCode, 403);
+  const audit = await bench.store.db.selectFrom('audit').select('action').where('actor', '=', 'token:ops').execute();
+  assert.deepEqual(audit.map(({ action }) => action).sort(), ['rollout.abort', 'rollout.pause', 'rollout.resume']);
+});
