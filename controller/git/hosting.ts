@@ -6,7 +6,7 @@ import { HookSocket } from './hook-socket.ts';
 import { type HostedOptions, HostedRepository } from './hosted-repository.ts';
 import { type HttpBackendOptions, httpBackend, Pushes } from './http-backend.ts';
 import type { AuditLog, Compiler, Planner, Rollouts } from './ports.ts';
-import { Receive, type ReceiveOptions, type Sharing } from './receive.ts';
+import { Receive, type ReceiveBounds, type Sharing } from './receive.ts';
 import { AllowedSigners } from './signatures.ts';
 
 export interface HostingOptions extends HostedOptions {
@@ -22,8 +22,7 @@ export interface HostingParts {
   readonly rollouts: Rollouts;
   readonly audit: AuditLog;
   readonly sharing?: Sharing | undefined;
-  readonly bounds?: ReceiveOptions['bounds'];
-  readonly http?: HttpBackendOptions['bounds'];
+  readonly bounds?: Partial<ReceiveBounds>;
 }
 
 /** Git writes a ref in several steps within a few milliseconds. */

@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Compilation } from '../compile/compile.ts';
 import { formatIssue } from '../compile/issue.ts';
 import type { Log } from '../intake/intake.ts';
@@ -32,16 +34,18 @@ export interface ReceiveOptions {
   readonly now_ms: () => number;
   readonly signers?: AllowedSigners | undefined;
   readonly sharing?: Sharing | undefined;
-  readonly bounds?: Partial<typeof BOUNDS>;
+  readonly bounds?: Partial<ReceiveBounds>;
 }
 
-const BOUNDS = {
+export interface ReceiveBounds {
   /** For the dry runs of a push, and of a preview, which is asked for nothing else. */
-  plan_ms: 3_000,
-  preview_ms: 60_000,
+  readonly plan_ms: number;
+  readonly preview_ms: number;
   /** How long a push waits for its hosts. */
-  follow_ms: 300_000,
-};
+  readonly follow_ms: number;
+}
+
+const BOUNDS: ReceiveBounds = { plan_ms: 3_000, preview_ms: 60_000, follow_ms: 300_000 };
 
 /** A push that has been accepted and whose branch git is about to move. */
 interface Accepted {
@@ -59,7 +63,7 @@ const KEPT = 16;
  */
 export class Receive {
   readonly #options: ReceiveOptions;
-  readonly #bounds: typeof BOUNDS;
+  readonly #bounds: ReceiveBounds;
   readonly #accepted = new Map<string, Accepted>();
   readonly #begun = new Map<string, Promise<void>>();
 
@@ -234,8 +238,11 @@ function NO_QUARANTINE(path: string): Quarantine {
 /** Only objects of this repository, wherever the hook says that it stands. */
 function quarantineOf(call: HookCall, path: string): Quarantine | undefined {
   if (call.objects === undefined) return undefined;
-  if (!call.objects.startsWith(`${path}/objects/`)) throw new Error('the objects of the push are somewhere else');
-  return { objects: call.objects, alternates: `${path}/objects` };
+  const objects = resolve(call.directory, call.objects);
+  const own = `${realpathSync(path)}/objects`;
+  if (!realpathSync(objects).startsWith(`${own}/`))
+    throw new Error(`objects of a push are in ${objects}, outside of ${own}`);
+  return { objects, alternates: own };
 }
 
 function byReason({ pending }: Compilation): ReadonlyMap<string, readonly string[]> {
