@@ -16,6 +16,7 @@ import { openStore, type Store } from './store/database.ts';
 import { readDatabaseUrl } from './store/database-url.ts';
 import { HostRecords } from './store/host-records.ts';
 import { DEFAULT_RETENTION, sweepRegularly } from './store/retention.ts';
+import { derive } from './store/sealed.ts';
 import { ServerCertificate, serverNames } from './trust/server-certificate.ts';
 import { openTrust } from './trust/trust.ts';
 import { Waiters } from './waiters.ts';
@@ -53,7 +54,8 @@ async function startWith(
   const source = new Repository({ repository, branch, directory, stateDirectory });
   await source.open();
   const identities = await controllerIdentities(stateDirectory, options.ageKey);
-  const secrets = new SecretSources(new SecretsFile(options.secrets), identities);
+  const versionKey = derive(database.masterKey, 'holdfast secret versions 1');
+  const secrets = new SecretSources(new SecretsFile(options.secrets), identities, versionKey);
   logger.info({ recipient: secrets.recipient }, 'secrets in git are read that are encrypted to this recipient');
   const records = new HostRecords(database, logger);
   await records.open();

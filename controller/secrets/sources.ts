@@ -1,4 +1,3 @@
-import { hkdfSync } from 'node:crypto';
 import type { Opened } from '../compile/sealed.ts';
 import type { Secrets } from '../compile/secrets.ts';
 import type { Tree } from '../compile/tree.ts';
@@ -19,11 +18,11 @@ export class SecretSources {
   readonly #vault: Vault;
   readonly #versionKey: Buffer;
 
-  constructor(file: SecretsFile, identities: Identities) {
+  /** `versionKey`: what versions are named with, the same for all controllers of a database. */
+  constructor(file: SecretsFile, identities: Identities, versionKey: Uint8Array) {
     this.#file = file;
     this.#vault = new Vault(identities);
-    // Of the key alone, so that controllers that share it give a version the same name.
-    this.#versionKey = Buffer.from(hkdfSync('sha256', identities.keys[0] ?? '', '', 'holdfast secret versions 1', 32));
+    this.#versionKey = Buffer.from(versionKey);
   }
 
   /** To whom secrets in git have to be encrypted: `age1…`. */

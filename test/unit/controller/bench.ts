@@ -67,7 +67,11 @@ export async function startBench(
     directory: 'desired-state',
     rollouts: fleet.rollouts,
     serving: fleet.serving,
-    secrets: new SecretSources(new SecretsFile(secretsFile), await controllerIdentities(stateDirectory, undefined)),
+    secrets: new SecretSources(
+      new SecretsFile(secretsFile),
+      await controllerIdentities(stateDirectory, undefined),
+      Buffer.alloc(32),
+    ),
     facts: () => hosts.facts(),
     now_ms,
     tell: (names) => waiters.release(names),

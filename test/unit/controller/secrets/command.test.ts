@@ -20,7 +20,7 @@ interface Desk {
   readonly run: (args: readonly string[], input?: string, env?: NodeJS.ProcessEnv) => Ended;
   readonly env: NodeJS.ProcessEnv;
   readonly me: string;
-  read(path: string): Promise<string>;
+  readonly read: (path: string) => Promise<string>;
 }
 
 /** An operator with a key, who is a recipient. */
