@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 
 /** NAMEDATALEN - 1: the server would cut a longer name without an error, and never find it again. */
-const MAX_NAME_BYTES = 63;
+export const MAX_NAME_BYTES = 63;
 
 /** A name as PostgreSQL stores it, without quotes: hyphens, dots, capitals and quotes are fine. */
 export const databaseName = v.pipe(

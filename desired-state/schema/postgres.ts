@@ -2,8 +2,8 @@ import * as v from 'valibot';
 import { defineKind } from './kind.ts';
 import { database } from './postgres-database.ts';
 import { hba } from './postgres-hba.ts';
-import { databaseName, roleName, settingValue } from './postgres-names.ts';
-import { role } from './postgres-role.ts';
+import { databaseName, MAX_NAME_BYTES, roleName, settingValue } from './postgres-names.ts';
+import { role, versionedName } from './postgres-role.ts';
 
 /** Places of files that postgresql-common decides: the cluster would not be found again. */
 const NOT_OURS = new Set(['data_directory', 'config_file', 'hba_file', 'ident_file', 'external_pid_file']);
@@ -23,6 +23,14 @@ const roles = v.pipe(
     const own = map['postgres'];
     return own === undefined || (own.ensure === 'present' && SUPERUSER_NEEDS.every((key) => own[key] !== false));
   }, 'the role postgres is what the agent works with: it must log in and be superuser'),
+  v.check(
+    (map) =>
+      Object.entries(map).every(([name, { version }]) => {
+        const login = version === undefined ? undefined : versionedName(name, version);
+        return login === undefined || (map[login] === undefined && Buffer.byteLength(login) <= MAX_NAME_BYTES);
+      }),
+    `the login role NAME_VERSION of a role with a version may not be declared itself, nor be longer than ${MAX_NAME_BYTES} bytes`,
+  ),
 );
 
 const databases = v.pipe(

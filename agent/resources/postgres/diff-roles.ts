@@ -117,7 +117,12 @@ function memberships(cluster: Cluster, name: string, spec: RoleSpec, fact: RoleF
 }
 
 /** What it owns goes to another role or the role stays: dropping what somebody made is never the guess. */
-function leave(cluster: Cluster, name: string, spec: RoleSpec, fact: RoleFact): readonly Change[] {
+export function leave(
+  cluster: Cluster,
+  name: string,
+  spec: Pick<RoleSpec, 'reassign_to'>,
+  fact: RoleFact,
+): readonly Change[] {
   const owning = fact.uses.filter(({ owns }) => owns).map(({ database }) => database || 'the server itself');
   const summary = `drop role ${name}`;
   if (owning.length > 0 && spec.reassign_to === undefined) {

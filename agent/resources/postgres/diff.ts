@@ -5,6 +5,7 @@ import { diffLeavingRoles, diffRoles } from './diff-roles.ts';
 import { diffSettings } from './diff-settings.ts';
 import { renderHba, sameRules, wantedRules } from './hba.ts';
 import { parseHba } from './hba-parse.ts';
+import { diffOldVersions, withVersions } from './role-versions.ts';
 import { hasContent, selectsAll } from './selection.ts';
 import { configValue } from './setting-value.ts';
 import type { Change, HbaFile, ServerFacts, Spec, State } from './state.ts';
@@ -66,6 +67,7 @@ const BLANK_SERVER: ServerFacts = {
   version: 0,
   recovery: false,
   loaded_ms: 0,
+  now_ms: 0,
   hbaErrors: [],
   configErrors: [],
   settings: [],
@@ -133,7 +135,8 @@ function diffInside(spec: Spec, cluster: Cluster, server: ServerFacts): readonly
       return diffContent(cluster, { name, database: fact, content: server.contents.get(name) }, database, version);
     });
   const changes = [
-    ...diffRoles(cluster, spec.roles, roles),
+    ...diffRoles(cluster, withVersions(spec.roles), roles),
+    ...diffOldVersions(cluster, spec.roles, roles, server.now_ms),
     ...diffDatabases(cluster, spec.databases, databases, server.locales),
     ...contents,
     ...diffLeavingDatabases(cluster, spec.databases, databases),

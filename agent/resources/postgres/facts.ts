@@ -31,6 +31,8 @@ const roleFact = v.object({
   settings: texts,
   /** Where it owns something or holds rights; looked for only when the role is to go. An empty database is what all share. */
   uses: v.array(v.object({ database: v.string(), owns: v.boolean() })),
+  /** Connections that logged in as it; counted only where a role has versions. */
+  sessions: v.number(),
 });
 type RawRoleFact = v.InferOutput<typeof roleFact>;
 
@@ -55,6 +57,7 @@ export const clusterFacts = v.object({
   version: v.number(),
   recovery: v.boolean(),
   loaded_ms: v.number(),
+  now_ms: v.number(),
   hbaErrors: v.array(v.object({ line: v.nullable(v.number()), error: v.string() })),
   configErrors: v.array(
     v.object({

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { reveal } from '../../../desired-state/schema/secret.ts';
+import { type MaybeSecret, reveal } from '../../../desired-state/schema/secret.ts';
 import type { HostReader } from '../../host/host.ts';
 import type { Cluster, Configuration } from '../../host/postgres/port.ts';
 import { type ClusterFacts, type ContentFacts, clusterFacts, contentFacts, type RoleFact } from './facts.ts';
 import { CLUSTER_SQL, CONTENT_SQL } from './queries.ts';
+import { versionedRoles, withVersions } from './role-versions.ts';
 import { contentParameters, hasContent } from './selection.ts';
 import type { HbaFile, ServerState, Spec, State } from './state.ts';
 
@@ -70,10 +71,18 @@ interface Files {
 }
 
 async function observeServer(spec: Spec, host: HostReader, cluster: Cluster, files: Files): Promise<ServerState> {
-  const roles = Object.keys(spec.roles);
+  const declared = withVersions(spec.roles);
+  const roles = Object.keys(declared);
   const leaving = roles.filter((role) => spec.roles[role]?.ensure === 'absent');
   const databases = Object.keys(spec.databases);
-  const values = [Object.keys(spec.settings), roles, leaving, databases, files.hba.text !== undefined];
+  const values = [
+    Object.keys(spec.settings),
+    roles,
+    leaving,
+    databases,
+    files.hba.text !== undefined,
+    versionedRoles(spec.roles),
+  ];
   const connectedAfter_ms = Math.max(files.hba.changed_ms, files.configuration.changed_ms);
   const rows = await host.postgres.query(cluster, 'postgres', CLUSTER_SQL, values, { connectedAfter_ms });
   if (rows === undefined) {
@@ -88,7 +97,7 @@ async function observeServer(spec: Spec, host: HostReader, cluster: Cluster, fil
   return {
     ...facts,
     state: 'ready',
-    roles: facts.roles.map((role) => withoutVerifier(role, spec, host)),
+    roles: facts.roles.map((role) => withoutVerifier(role, declared[role.name]?.password, host)),
     contents,
     locales: await observeLocales(spec, host, facts),
   };
@@ -110,8 +119,11 @@ async function observeContents(
   return contents;
 }
 
-function withoutVerifier(fact: ClusterFacts['roles'][number], spec: Spec, host: HostReader): RoleFact {
-  const wanted = spec.roles[fact.name]?.password;
+function withoutVerifier(
+  fact: ClusterFacts['roles'][number],
+  wanted: MaybeSecret | null | undefined,
+  host: HostReader,
+): RoleFact {
   return { ...fact, password: passwordState(fact.password, wanted === null ? null : wanted && reveal(wanted), host) };
 }
 

@@ -2,11 +2,15 @@
 
 const listOf = (select: string): string => `coalesce((select json_agg(${select}), '[]')`;
 
-/** $1 settings, $2 roles, $3 roles that shall go, $4 databases, $5 whether there is a pg_hba.conf, without which its view fails. */
+/**
+ * $1 settings, $2 roles, $3 roles that shall go, $4 databases, $5 whether there is a pg_hba.conf, without which its view fails,
+ * $6 roles whose versions are looked for: roles with names that begin with theirs.
+ */
 export const CLUSTER_SQL = `select json_build_object(
   'version', current_setting('server_version_num')::int,
   'recovery', pg_is_in_recovery(),
   'loaded_ms', floor(extract(epoch from pg_conf_load_time()) * 1000),
+  'now_ms', floor(extract(epoch from now()) * 1000),
   'hbaErrors', ${listOf(`json_build_object('line', line_number, 'error', error)) from pg_hba_file_rules where $5::boolean and error is not null`)},
   'configErrors', ${listOf(`json_build_object('path', sourcefile, 'line', sourceline, 'name', name, 'error', error))
     from pg_file_settings where error is not null and error <> 'setting could not be applied'`)},
@@ -19,10 +23,12 @@ export const CLUSTER_SQL = `select json_build_object(
       'password', rolpassword,
       'member_of', ${listOf(`g.rolname order by g.rolname) from pg_auth_members m join pg_authid g on g.oid = m.roleid where m.member = a.oid`)},
       'settings', coalesce((select to_json(setconfig) from pg_db_role_setting where setrole = a.oid and setdatabase = 0), '[]'),
-      'uses', case when rolname = any($3) then ${listOf(`distinct jsonb_build_object('database', coalesce(d.datname, ''), 'owns', s.deptype = 'o'))
+      'sessions', case when rolname <> all($2) then (select count(*) from pg_stat_activity where usesysid = a.oid) else 0 end,
+      'uses', case when rolname = any($3) or rolname <> all($2) then ${listOf(`distinct jsonb_build_object('database', coalesce(d.datname, ''), 'owns', s.deptype = 'o'))
         from pg_shdepend s left join pg_database d on d.oid = s.dbid
         where s.refclassid = 'pg_authid'::regclass and s.refobjid = a.oid`)} else '[]' end
-    )) from pg_authid a where rolname = any($2)`)},
+    )) from pg_authid a where rolname = any($2)
+      or exists (select from unnest($6::text[]) versioned where starts_with(rolname, versioned || '_'))`)},
   'databases', ${listOf(`json_build_object('name', datname, 'owner', pg_get_userbyid(datdba),
       'encoding', pg_encoding_to_char(encoding), 'collate', datcollate, 'ctype', datctype,
       'connection_limit', datconnlimit, 'acl', coalesce(datacl, acldefault('d', datdba))::text[],

@@ -25,6 +25,7 @@ const EMPTY: ServerFacts = {
   version: 150_000,
   recovery: false,
   loaded_ms: 1000,
+  now_ms: 10_000_000,
   hbaErrors: [],
   configErrors: [],
   settings: [],
@@ -49,7 +50,12 @@ const ROLE: RoleFact = {
   member_of: [],
   settings: [],
   uses: [],
+  sessions: 0,
 };
+
+const VERSIONED = { roles: { todo: { login: true, password: 'pw', version: 'abc' } } };
+const VERSION: RoleFact = { ...ROLE, name: 'todo_abc', member_of: ['todo'], settings: ['role=todo'] };
+const OLD: RoleFact = { ...VERSION, name: 'todo_old', password: 'unknown' };
 
 const DATABASE = {
   name: 'todo',
@@ -140,6 +146,79 @@ const cases: readonly [name: string, declared: unknown, is: State, said: readonl
     { roles: { todo: { ensure: 'absent' } } },
     state({ roles: [{ ...ROLE, uses: [{ database: 'app', owns: true }] }] }),
     [/cannot drop role todo: .*owns objects in app.*reassign_to/],
+  ],
+  [
+    'a version is a role of its own that logs in, and acts as the one that it is of',
+    { roles: { todo: { login: true, password: 'pw', version: 'abc', settings: { work_mem: '8MB' } } } },
+    state({ roles: [{ ...ROLE, settings: ['work_mem=8MB'] }] }),
+    [
+      'create role todo_abc LOGIN',
+      'set the password (none is set) of role todo_abc',
+      'put role todo_abc into todo',
+      'set work_mem = 8MB for role todo_abc',
+      'set role = todo for role todo_abc',
+    ],
+  ],
+  ['a version as declared is left alone', VERSIONED, state({ roles: [ROLE, VERSION] }), []],
+  [
+    'the version before ends after the grace, and no later',
+    VERSIONED,
+    state({ roles: [ROLE, VERSION, OLD, { ...OLD, name: 'todo_older', valid_until: 99_000_000_000 }] }),
+    [
+      'end the password of role todo_old at 1970-01-01T03:46:40.000Z',
+      'end the password of role todo_older at 1970-01-01T03:46:40.000Z',
+    ],
+  ],
+  [
+    'a version whose end is set is waited for',
+    VERSIONED,
+    state({ roles: [ROLE, VERSION, { ...OLD, valid_until: 10_000_001 }] }),
+    [],
+  ],
+  [
+    'a version that has ended goes when nobody is connected by it',
+    VERSIONED,
+    state({
+      roles: [
+        ROLE,
+        VERSION,
+        { ...OLD, valid_until: 9_999_999 },
+        { ...OLD, name: 'todo_busy', valid_until: 9_999_999, sessions: 2 },
+      ],
+    }),
+    ['drop role todo_old, whose password has ended'],
+  ],
+  [
+    'what an ended version owns goes to the role that it is of',
+    VERSIONED,
+    state({
+      roles: [ROLE, VERSION, { ...OLD, valid_until: 1, uses: [{ database: 'todo', owns: true }] }],
+    }),
+    [
+      'revoke what role todo_old may do in postgres, give what it owns to todo',
+      'revoke what role todo_old may do in todo, give what it owns to todo',
+      'drop role todo_old',
+    ],
+  ],
+  [
+    'a version that is declared again lives on',
+    { roles: { todo: { login: true, password: 'pw', version: 'old' } } },
+    state({ roles: [ROLE, { ...OLD, password: 'matches', valid_until: 10_500_000 }] }),
+    ["alter role todo_old VALID UNTIL 'infinity'"],
+  ],
+  [
+    'roles that only begin alike are left alone',
+    VERSIONED,
+    state({
+      roles: [
+        ROLE,
+        VERSION,
+        { ...OLD, name: 'todo_readonly', settings: [] },
+        { ...OLD, name: 'todo_admin', member_of: [] },
+        { ...OLD, name: 'todo_a_b' },
+      ],
+    }),
+    [],
   ],
   ['spellings of encoding and locale are one', { databases: { todo: locale } }, state({ databases: [DATABASE] }), []],
   [
