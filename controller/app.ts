@@ -1,6 +1,7 @@
 import type { ServerOptions } from 'node:https';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Fleet } from './fleet.ts';
+import type { DesiredState } from './git/desired-state.ts';
 import type { Hosts } from './hosts.ts';
 import { HANDSHAKE_BOUND_MS, HEADERS_BOUND_MS, installLimits, REQUEST_BOUND_MS } from './http-limits.ts';
 import type { Intake } from './intake/intake.ts';
@@ -26,6 +27,8 @@ export interface Services extends Omit<Fleet, 'close'> {
   readonly waiters: Waiters;
   readonly trust: Trust;
   readonly now_ms: () => number;
+  /** Where revisions come from; it may have routes of its own. */
+  readonly desiredState?: Pick<DesiredState, 'register'>;
   /** Shown in the status. */
   readonly source: { readonly repository: string; readonly branch: string; readonly directory: string };
 }
@@ -75,6 +78,7 @@ export function buildApp({ services, logger, tls, peerOf }: AppOptions): Fastify
   planRoute(app, services);
   rolloutRoutes(app, services);
   statusRoutes(app, services);
+  services.desiredState?.register(app, trust);
   return app;
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { buildApp } from './app.ts';
 import { openFleet } from './fleet.ts';
+import { openDesiredState } from './git/desired-state.ts';
 import { Hosts } from './hosts.ts';
 import { Intake } from './intake/intake.ts';
 import { SecretsFile } from './intake/secrets-file.ts';
@@ -11,7 +12,6 @@ import type { Rollout } from './rollout/model.ts';
 import { RolloutStatsd } from './rollout/statsd.ts';
 import { controllerIdentities } from './secrets/identity.ts';
 import { SecretSources } from './secrets/sources.ts';
-import { Repository, shown } from './source/repository.ts';
 import { openStore, type Store } from './store/database.ts';
 import { readDatabaseUrl } from './store/database-url.ts';
 import { HostRecords } from './store/host-records.ts';
@@ -20,7 +20,6 @@ import { derive } from './store/sealed.ts';
 import { ServerCertificate, serverNames } from './trust/server-certificate.ts';
 import { openTrust } from './trust/trust.ts';
 import { Waiters } from './waiters.ts';
-import { watchBranch } from './watch.ts';
 
 export interface RunningController {
   /** `https://127.0.0.1:8470` */
@@ -49,10 +48,10 @@ async function startWith(
   options: ControllerOptions,
   logger: FastifyBaseLogger,
 ): Promise<RunningController> {
-  const { repository, branch, directory, stateDirectory } = options;
+  const { branch, directory, stateDirectory } = options;
   const now_ms = (): number => Date.now();
-  const source = new Repository({ repository, branch, directory, stateDirectory });
-  await source.open();
+  const desiredState = await openDesiredState(options, { store: database, now_ms, log: logger });
+  const { source } = desiredState;
   const identities = await controllerIdentities(stateDirectory, options.ageKey);
   const versionKey = derive(database.masterKey, 'holdfast secret versions 1');
   const secrets = new SecretSources(new SecretsFile(options.secrets), identities, versionKey);
@@ -68,8 +67,11 @@ async function startWith(
   const statsd =
     options.statsd &&
     (await RolloutStatsd.open({ ...options.statsd, onError: (error) => logger.warn({ err: error }, 'statsd') }));
-  const onState = statsd && { onState: (rollout: Rollout) => statsd.tell(rollout) };
-  const fleet = await openFleet({ store: database, records, waiters, now_ms, log: logger, ...onState });
+  const onState = (rollout: Rollout): void => {
+    statsd?.tell(rollout);
+    desiredState.tell(rollout);
+  };
+  const fleet = await openFleet({ store: database, records, waiters, now_ms, log: logger, onState });
   const { silentAfter_ms } = options;
   const hosts = new Hosts({ ...fleet, records, intake: () => intake, now_ms, silentAfter_ms });
   const intake: Intake = new Intake({
@@ -83,24 +85,28 @@ async function startWith(
     tell: (some) => waiters.release(some),
     log: logger,
   });
-  const shownSource = { repository: shown(repository), branch, directory };
   const app = buildApp({
-    services: { ...fleet, intake, hosts, waiters, trust, now_ms, source: shownSource },
+    services: {
+      ...fleet,
+      intake,
+      hosts,
+      waiters,
+      trust,
+      now_ms,
+      desiredState,
+      source: { repository: desiredState.shown, branch, directory },
+    },
     logger,
     tls: certificate.context,
   });
   const url = await app.listen({ host: options.host, port: options.port });
   if (app.server instanceof Server) certificate.keepFresh(app.server, logger);
   logger.info({ names, pin: trust.authority.pin }, 'the controller is known by these names');
-  // A refresh never rejects: what goes wrong is in the status and in the log.
-  void intake.refresh();
-  const timer = setInterval(() => void intake.refresh(), options.poll_ms);
-  const unwatch = watchBranch(repository, branch, () => void intake.refresh());
+  await desiredState.start({ ...fleet, intake, trust });
   return {
     url,
     async stop() {
-      clearInterval(timer);
-      unwatch();
+      await desiredState.close();
       waiters.close();
       certificate.close();
       await app.close();

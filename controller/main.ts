@@ -21,7 +21,7 @@ async function main(): Promise<void> {
   });
   const controller = await startController(options, logger);
   logger.info(
-    { url: controller.url, repository: options.repository.replace(/\/\/[^/@]*@/, '//***@') },
+    { url: controller.url, repository: options.repository?.replace(/\/\/[^/@]*@/, '//***@') ?? 'hosted here' },
     'controller listens',
   );
   let stopping = false;

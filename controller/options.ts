@@ -3,10 +3,17 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../desired-state/schema/values.ts';
 import { isHostName } from './compile/names.ts';
+import { type ForgeOptions, isForge, projectOf } from './git/forge.ts';
 import { isDatabaseUrl } from './store/database-url.ts';
 
 export interface ControllerOptions {
-  readonly repository: string;
+  /** `undefined`: the controller hosts it, and it is pushed to. */
+  readonly repository: string | undefined;
+  /** Only commits signed by one of its keys are taken; see `ssh-keygen(1)`. */
+  readonly allowedSigners: string | undefined;
+  readonly webhookSecretFile: string | undefined;
+  /** Where commits are told what became of them. */
+  readonly forge: ForgeOptions | undefined;
   readonly branch: string;
   readonly directory: string;
   readonly stateDirectory: string;
@@ -38,11 +45,12 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const HELP = `Usage: holdfast-controller --repository PATH|URL [options]
+export const HELP = `Usage: holdfast-controller [options]
 
 Serves to each host the manifest that the desired state in a git repository declares for it.
 
-  --repository PATH|URL    the git repository (required)
+  --repository PATH|URL    the git repository that is followed (default: the controller hosts one of its own, which is
+                           pushed to: https://CONTROLLER:8470/desired-state.git)
   --branch NAME            its branch (default: main)
   --directory PATH         where hosts/, roles/ and environments/ are in it (default: desired-state)
   --secrets FILE           map of names to secrets, YAML or JSON, mode 0600
@@ -55,6 +63,12 @@ Serves to each host the manifest that the desired state in a git repository decl
                            ca.crt and ca.key in the state directory)
   --admin-token-file FILE  the first token of an administrator: read where the file is there, written at the first
                            start where it is not (default: admin.token in the state directory)
+  --allowed-signers FILE   take only commits that are signed by an SSH key of this file, see ssh-keygen(1)
+  --webhook-secret-file FILE  what GitHub, GitLab or Gitea proves its webhooks with, mode 0600:
+                           POST /v1/webhooks/github, /v1/webhooks/gitlab, /v1/webhooks/gitea
+  --forge KIND             github, gitlab or gitea: tell it what became of each commit, with
+  --forge-token-file FILE  a token of it that may set the status of commits, mode 0600
+  --forge-url URL          its API, where it cannot be told from --repository
   --poll DURATION          how often to look at the repository (default: 10s); pushes to a repository on this
                            machine are seen at once
   --silent-after DURATION  a host that has not called for so long is called silent (default: 15m)
@@ -78,8 +92,8 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): C
   const values = parse(args);
   if (values.help === true) return 'help';
   const { repository } = values;
-  if (repository === undefined || repository === '') throw new UsageError('--repository is missing');
-  if (repository.startsWith('-')) throw new UsageError('--repository expects a path or URL');
+  if (repository === '' || repository?.startsWith('-') === true)
+    throw new UsageError('--repository expects a path or URL');
   if (!/^(?!-)(?!.*\.\.)[\w./-]+$/.test(values.branch)) throw new UsageError('--branch expects the name of a branch');
   const { host, port } = parseAddress('--listen', values.listen);
   const caCert = values['ca-cert'];
@@ -92,7 +106,10 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): C
   }
   if (!LEVELS.includes(values['log-level'])) throw new UsageError(`--log-level expects one of ${LEVELS.join(', ')}`);
   return {
-    repository: isPath(repository) ? resolve(repository) : repository,
+    repository: repository !== undefined && isPath(repository) ? resolve(repository) : repository,
+    allowedSigners: inFull(values['allowed-signers']),
+    webhookSecretFile: values['webhook-secret-file'],
+    forge: forgeOf(values, repository),
     branch: values.branch,
     directory: values.directory,
     stateDirectory: resolve(values['state-directory'] ?? env['STATE_DIRECTORY'] ?? '/var/lib/holdfast-controller'),
@@ -124,6 +141,11 @@ function parse(args: readonly string[]) {
       options: {
         repository: { type: 'string' },
         branch: { type: 'string', default: 'main' },
+        'allowed-signers': { type: 'string' },
+        'webhook-secret-file': { type: 'string' },
+        forge: { type: 'string' },
+        'forge-token-file': { type: 'string' },
+        'forge-url': { type: 'string' },
         directory: { type: 'string', default: 'desired-state' },
         secrets: { type: 'string' },
         'age-key': { type: 'string' },
@@ -146,6 +168,26 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Git is told of it, and git is somewhere else. */
+function inFull(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path);
+}
+
+function forgeOf(values: ReturnType<typeof parse>, repository: string | undefined): ForgeOptions | undefined {
+  const { forge: kind, 'forge-token-file': tokenFile, 'forge-url': url } = values;
+  if (kind === undefined && tokenFile === undefined && url === undefined) return undefined;
+  if (kind === undefined || !isForge(kind)) throw new UsageError('--forge expects github, gitlab or gitea');
+  if (tokenFile === undefined) throw new UsageError('--forge goes with --forge-token-file');
+  if (repository === undefined) throw new UsageError('--forge goes with --repository, which it is the forge of');
+  const project = projectOf(kind, repository, url);
+  if (project === undefined) {
+    throw new UsageError(
+      '--repository does not tell which project of the forge it is: expected https://HOST/OWNER/NAME.git',
+    );
+  }
+  return { ...project, tokenFile };
 }
 
 /** The message does not quote the URL, in which a password may stand. */

@@ -28,8 +28,6 @@ export type HookHandler = (call: HookCall, say: Say, signal: AbortSignal) => Pro
 
 const MOST_CALL_BYTES = 2 * 1024 * 1024;
 const CALL_BOUND_MS = 10_000;
-/** The kernel's `sun_path` holds 108 bytes with its end. */
-const MOST_PATH_BYTES = 107;
 
 /**
  * The socket by which git's hooks reach the controller. Only the controller's own user and root can open it, the same who
@@ -53,9 +51,6 @@ export class HookSocket {
   }
 
   async listen(): Promise<void> {
-    if (Buffer.byteLength(this.#path) > MOST_PATH_BYTES) {
-      throw new Error(`${this.#path} is too long for a socket: take a shorter --state-directory`);
-    }
     await rm(this.#path, { force: true });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once('error', reject);
@@ -106,13 +101,12 @@ async function readCall(socket: Socket): Promise<HookCall> {
 }
 
 /**
- * Names of files and texts of the pushed tree reach a terminal: what is not printable becomes visible. The two sorts of
- * controls, and the marks that turn the direction of text.
+ * Names of files and texts of the pushed tree reach a terminal: controls, but for the tab, and the marks that turn the
+ * direction of text become visible.
  */
 export function printable(line: string): string {
   return line.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    /(?!\t)[\p{Cc}\p{Bidi_Control}]/gu,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

@@ -15,6 +15,9 @@ export const MOST_PUSH_BYTES = 64 * 1024 * 1024;
 /** More loose objects than this, and they are packed; a push of a change makes about five. */
 const LOOSE_FOLDER_OBJECTS = 40;
 
+/** The kernel's `sun_path` holds 108 bytes with its end. */
+const MOST_SOCKET_PATH_BYTES = 107;
+
 export interface HostedOptions {
   readonly stateDirectory: string;
   readonly branch: string;
@@ -51,6 +54,9 @@ export class HostedRepository {
 
   /** Makes the repository where there is none; settings and hooks are ours at every start. */
   async open(): Promise<void> {
+    if (Buffer.byteLength(this.socket) > MOST_SOCKET_PATH_BYTES) {
+      throw new Error(`${this.socket} is too long for a socket: take a shorter --state-directory`);
+    }
     await mkdir(this.#options.stateDirectory, { recursive: true, mode: 0o700 });
     if (!existsSync(join(this.path, 'HEAD'))) {
       await mkdir(this.path, { recursive: true, mode: 0o700 });
@@ -99,6 +105,11 @@ export class HostedRepository {
   /** A command of git in this repository that sees what a push has brought. */
   run(args: readonly string[], quarantine?: Quarantine, signal?: AbortSignal): Promise<string> {
     return gitText(args, { directory: this.path, environment: environmentOf(quarantine), signal });
+  }
+
+  /** The same for what is no text, with input. */
+  bytes(args: readonly string[], input: string, quarantine?: Quarantine): Promise<Buffer> {
+    return git(args, { directory: this.path, environment: environmentOf(quarantine), input });
   }
 
   /** Whether a commit is here. */

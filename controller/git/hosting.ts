@@ -1,11 +1,12 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import type { Log } from '../intake/intake.ts';
+import type { Tree } from '../compile/tree.ts';
+import type { Log, Source } from '../intake/intake.ts';
 import { HookSocket } from './hook-socket.ts';
 import { type HostedOptions, HostedRepository } from './hosted-repository.ts';
 import { type HttpBackendOptions, httpBackend, Pushes } from './http-backend.ts';
-import type { AuditLog, Compiler, Planner, Rollouts } from './ports.ts';
+import type { AuditLog, Candidate, Compiler, Planner, Rollouts } from './ports.ts';
 import { Receive, type ReceiveBounds, type Sharing } from './receive.ts';
 import { AllowedSigners } from './signatures.ts';
 
@@ -27,17 +28,16 @@ export interface HostingParts {
 
 /** Git writes a ref in several steps within a few milliseconds. */
 const SETTLE_MS = 5;
-/** Where nothing can be watched, and whatever is missed. */
-const LOOK_MS = 10_000;
 const TIDY_MS = 6 * 3_600_000;
 
 /** The repository that the controller hosts: takes pushes, and begins what the branch says. */
-export class Hosting {
+export class Hosting implements Source {
   readonly repository: HostedRepository;
   readonly #options: HostingOptions;
   readonly #pushes = new Pushes();
   readonly #closers: (() => Promise<void> | void)[] = [];
   #receive: Receive | undefined;
+  #looking: Promise<void> | undefined;
 
   constructor(options: HostingOptions) {
     this.#options = options;
@@ -55,6 +55,18 @@ export class Hosting {
     httpBackend(app, { repository: this.repository, pushes: this.#pushes, pushed, ...(bounds && { bounds }) });
   }
 
+  fetch(): Promise<string> {
+    return this.repository.fetch();
+  }
+
+  readTree(revision: string): Promise<Tree> {
+    return this.repository.readTree(revision);
+  }
+
+  candidateOf(revision: string): Candidate | undefined {
+    return this.#receive?.candidateOf(revision);
+  }
+
   /** Takes pushes from now on, and begins what was pushed while nobody was there. */
   async start(parts: HostingParts): Promise<void> {
     const { repository } = this;
@@ -69,7 +81,6 @@ export class Hosting {
     );
     await socket.listen();
     this.#closers.push(() => socket.close());
-    this.#every(LOOK_MS, () => this.#look());
     this.#every(TIDY_MS, () => {
       repository.tidy().catch((error: unknown) => log.warn({ err: error }, 'the repository could not be tidied'));
     });
@@ -77,12 +88,15 @@ export class Hosting {
     this.#look();
   }
 
+  /** Pushes that are under way are told that the controller goes away. */
   async close(): Promise<void> {
+    this.#receive = undefined;
     for (const closer of this.#closers.splice(0).reverse()) await closer();
+    await this.#looking;
   }
 
   #look(): void {
-    this.#receive?.moved().catch((error: unknown) => {
+    this.#looking = this.#receive?.moved().catch((error: unknown) => {
       this.#options.log.error({ err: error }, 'what the branch says could not be begun; it is tried again');
     });
   }

@@ -17,8 +17,10 @@ export interface Sharing {
   /** Whether it is the next after `old`; `false` where another push came first. */
   offer(
     push: { readonly old: string | undefined; readonly revision: string },
-    quarantine: Quarantine,
+    quarantine: Quarantine | undefined,
   ): Promise<boolean>;
+  /** The branch is there and its rollout has begun: the others may look. */
+  announce(revision: string): Promise<void>;
   /** The branch as the others see it is the branch here. */
   catchUp(): Promise<void>;
 }
@@ -91,6 +93,11 @@ export class Receive {
     if (tip !== undefined) await this.#begin(tip);
   }
 
+  /** Who has pushed it, as long as it is new. */
+  candidateOf(revision: string): Candidate | undefined {
+    return this.#accepted.get(revision)?.candidate;
+  }
+
   async #before(call: HookCall, say: Say, signal: AbortSignal): Promise<number> {
     const { repository } = this.#options;
     const by = this.#pusherOf(call);
@@ -121,7 +128,7 @@ export class Receive {
       await this.#record(by, 'preview', asked.revision, { name: asked.name, subject });
       return 0;
     }
-    if ((await this.#options.sharing?.offer(asked, quarantine ?? NO_QUARANTINE(repository.path))) === false) {
+    if ((await this.#options.sharing?.offer(asked, quarantine)) === false) {
       await this.#options.sharing?.catchUp();
       return this.#refuse(by, asked.revision, ['another push came first: git pull, and push again'], say);
     }
@@ -195,14 +202,15 @@ export class Receive {
   async #beginNow(revision: string): Promise<void> {
     const { repository, rollouts } = this.#options;
     const accepted = this.#accepted.get(revision);
-    this.#accepted.delete(revision);
     const candidate: Candidate = accepted?.candidate ?? {
       revision,
       subject: await repository.run(['show', '--no-patch', '--no-notes', '--format=%s', revision]),
       by: { actor: 'controller', role: 'deploy', address: undefined },
     };
     await rollouts.begin(candidate, accepted?.compilation);
+    this.#accepted.delete(revision);
     await repository.keep(revision);
+    if (accepted !== undefined) await this.#options.sharing?.announce(revision);
     if (accepted !== undefined) await this.#record(candidate.by, 'push', revision, { subject: candidate.subject });
   }
 
@@ -229,10 +237,6 @@ export class Receive {
     if (call.push !== undefined) return this.#options.pushes.of(call.push);
     return { actor: `user:${call.user ?? call.uid}`, role: 'admin', address: call.from };
   }
-}
-
-function NO_QUARANTINE(path: string): Quarantine {
-  return { objects: `${path}/objects`, alternates: '' };
 }
 
 /** Only objects of this repository, wherever the hook says that it stands. */

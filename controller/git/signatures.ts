@@ -41,13 +41,17 @@ export class AllowedSigners {
 
   async #verify(commit: string, run: RunGit): Promise<string | undefined> {
     try {
-      await run([
-        ...['-c', 'gpg.format=ssh', '-c', `gpg.ssh.allowedSignersFile=${this.#file}`],
-        ...['-c', 'gpg.ssh.program=ssh-keygen', '-c', 'gpg.ssh.revocationFile='],
+      const settings = [
+        'gpg.format=ssh',
+        `gpg.ssh.allowedSignersFile=${this.#file}`,
+        'gpg.ssh.program=ssh-keygen',
+        'gpg.ssh.revocationFile=',
         // A signature of another sort counts for nothing, whatever keys this machine knows.
-        ...['-c', 'gpg.program=false', '-c', 'gpg.openpgp.program=false', '-c', 'gpg.x509.program=false'],
-        ...['verify-commit', commit],
-      ]);
+        'gpg.program=false',
+        'gpg.openpgp.program=false',
+        'gpg.x509.program=false',
+      ];
+      await run([...settings.flatMap((setting) => ['-c', setting]), 'verify-commit', commit]);
       return undefined;
     } catch (error) {
       if (!(error instanceof GitFailed) || error.status === null) throw error;

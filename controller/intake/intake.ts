@@ -14,6 +14,8 @@ import { SingleFlight } from './single-flight.ts';
 export interface Source {
   fetch(): Promise<string>;
   readTree(revision: string): Promise<Tree>;
+  /** Who has brought it, where that is known. */
+  candidateOf?(revision: string): Candidate | undefined;
 }
 
 export interface IntakeOptions {
@@ -177,7 +179,9 @@ export class Intake implements Compiler {
     try {
       const revision = await this.#options.source.fetch();
       await this.#renewFacts();
-      const changed = await this.#take({ revision, subject: '', by: MIRROR });
+      const changed = await this.#take(
+        this.#options.source.candidateOf?.(revision) ?? { revision, subject: '', by: MIRROR },
+      );
       this.#trouble = undefined;
       return { changed };
     } catch (error) {

@@ -112,7 +112,8 @@ test('a controller that is killed serves what it served as soon as it is back, w
 
 test('wrong command lines exit with 2 and say what was expected', async () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [[], /--repository is missing/],
+    [['--forge', 'github'], /--forge-token-file/],
+    [['--repository', '/r', '--forge', 'github', '--forge-token-file', '/t'], /which project of the forge/],
     [['--repository', '/r', '--nonsense'], /Unknown option '--nonsense'/],
     [['--repository', '/r', '--name', '../x'], /--name expects a host name or an address/],
     [['--repository', '/r', '--listen', 'nowhere'], /expects ADDRESS:PORT/],

@@ -70,6 +70,11 @@ function errorText(_key: string, value: unknown): unknown {
 }
 
 export async function startGitBench(context: TestContext, options: BenchOptions = {}): Promise<GitBench> {
+  const closers: (() => Promise<void>)[] = [];
+  // Before the directories go, which is registered after it.
+  context.after(async () => {
+    for (const close of closers.toReversed()) await close();
+  });
   const stateDirectory = options.stateDirectory ?? join(await scratch(context), 'state');
   const store = await openStore({ path: ':memory:', log: quiet });
   const now_ms = (): number => Date.now();
@@ -105,12 +110,14 @@ export async function startGitBench(context: TestContext, options: BenchOptions 
     audit: trust.audit,
     ...(options.bounds && { bounds: options.bounds }),
   });
-  context.after(async () => {
-    await hosting.close();
-    app.server.closeAllConnections();
-    await app.close();
-    await store.close();
-  });
+  closers.push(
+    () => store.close(),
+    async () => {
+      app.server.closeAllConnections();
+      await app.close();
+    },
+    () => hosting.close(),
+  );
   const made = await Promise.all(
     (['read', 'deploy', 'admin'] as const).map(
       async (role) =>

@@ -207,7 +207,7 @@ test('of two pushes that meet one wins, and the other is told to fetch', async (
   await one.commit({ 'roles/web.yaml': STOPPED });
   await two.commit({ 'roles/db.yaml': 'services: { postgresql: stopped }\n' });
   const ends = await Promise.all([one.push(bench.url()), two.push(bench.url())]);
-  assert.deepEqual(ends.map(({ code }) => code).sort(), [0, 1]);
+  assert.equal(ends.filter(({ code }) => code === 0).length, 1);
   const winner = ends[0]?.code === 0 ? one : two;
   assert.equal(await bench.hosting.repository.fetch(), await winner.git('rev-parse', 'HEAD'));
   assert.equal(bench.fleet.begun.length, 2);
