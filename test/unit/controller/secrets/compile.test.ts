@@ -162,6 +162,25 @@ test('a version is short, changes with the text alone, and needs the key to be m
   assert.match(issuesOf(files).join(), /there is no "pw" in "version"/);
 });
 
+test('who logs in by a version comes after the host that makes it, also where the password stays', () => {
+  const files = (version: string): Files => ({
+    ...good,
+    'roles/db.yaml': `postgres: { roles: { todo: { login: true, password: !secret pw${version} } } }\n`,
+    'roles/web.yaml':
+      'releases: { todo: { repository: /srv/r, gunicorn: { application: "a:b" }, environment: { DATABASE_USER: "todo_{{version.pw}}" } } }\n',
+  });
+  const secrets = parseSecrets('f', 'pw: hunter2\n');
+  const credentials = (version: string, host: string) => {
+    const { hosts, issues } = compile(files(version), { secrets });
+    assert.deepEqual(issues, []);
+    return hosts.get(host)?.credentials;
+  };
+  const before = credentials('', 'db-1')?.sets ?? [];
+  const fresh = (credentials(', version: "{{version.pw}}"', 'db-1')?.sets ?? []).filter((one) => !before.includes(one));
+  assert.equal(fresh.length, 1);
+  assert.ok(credentials('', 'web-1')?.uses.includes(fresh[0] ?? ''));
+});
+
 test('what was decrypted once is not decrypted again, by whatever push', async () => {
   const files: Record<string, string> = {};
   for (let count = 0; count < 20; count += 1)
