@@ -49,11 +49,12 @@ export function bundleAgent(folder: string = DEFAULT_FOLDER): Promise<string> {
   });
 }
 
-/** The same for the controller and its command line: `controller.mjs` and `holdfast.mjs`. */
+/** The same for the controller and its command line: `controller.mjs`, `holdfast.mjs`, and what git runs as its hooks. */
 export function bundleController(folder: string): Promise<string> {
   return inOneStep(folder, async (fresh) => {
     await bundle({ name: 'controller', entry: 'controller/main.ts', folder: fresh });
     await bundle({ name: 'holdfast', entry: 'controller/cli/main.ts', folder: fresh });
+    await copyFile(join(root, 'controller/git/hook.mjs'), join(fresh, 'git-hook.mjs'));
   });
 }
 

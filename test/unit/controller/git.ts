@@ -9,7 +9,7 @@ import { good } from '../compile/tree.ts';
 const run = promisify(execFile);
 
 /** A directory that is gone after the test. */
-export async function scratch(context: TestContext): Promise<string> {
+export async function scratch(context: Pick<TestContext, 'after'>): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-'));
   context.after(() => rm(directory, { recursive: true, force: true }));
   return directory;

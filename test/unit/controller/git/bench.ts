@@ -69,7 +69,10 @@ function errorText(_key: string, value: unknown): unknown {
   return value instanceof Error ? value.stack : value;
 }
 
-export async function startGitBench(context: TestContext, options: BenchOptions = {}): Promise<GitBench> {
+export async function startGitBench(
+  context: Pick<TestContext, 'after'>,
+  options: BenchOptions = {},
+): Promise<GitBench> {
   const closers: (() => Promise<void>)[] = [];
   // Before the directories go, which is registered after it.
   context.after(async () => {
@@ -157,7 +160,10 @@ export class WorkTree {
     this.path = path;
   }
 
-  static async create(context: TestContext, files: Readonly<Record<string, string | null>> = {}): Promise<WorkTree> {
+  static async create(
+    context: Pick<TestContext, 'after'>,
+    files: Readonly<Record<string, string | null>> = {},
+  ): Promise<WorkTree> {
     const tree = new WorkTree(join(await scratch(context), 'work'));
     await mkdir(tree.path);
     await tree.git('init', '--quiet', '--initial-branch=main');
