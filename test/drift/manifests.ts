@@ -41,6 +41,14 @@ export async function compileDeployment(
   return { db: db.text, web: web.text };
 }
 
+/** The tree of the two hosts as files, for a repository: without secrets, which are the site's own. */
+export async function deploymentFiles(site: Site, edits: Edits): Promise<Record<string, string>> {
+  const tree = [...moved(await deploymentTree(), site, edits)];
+  return Object.fromEntries(
+    tree.flatMap(([path, file]) => (file.type === 'file' ? [[path, file.content.toString()]] : [])),
+  );
+}
+
 /** The tree in git. */
 export function deploymentTree(): Promise<Tree> {
   return readDirectory(DESIRED_STATE);
