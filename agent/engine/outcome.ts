@@ -5,13 +5,15 @@ import type { ResourceResult } from './types.ts';
 
 /** What follows from a result: for the memory, for the resources that come after, and for the report. */
 
+const CONVERGED: Verdict = { is: 'converged' };
+
 /** `plan` is the text of the plan that it stalled on, where it stalled while it was applied. */
 export function verdictOf(result: Pick<ResourceResult, 'status' | 'error'>, plan?: string): Verdict {
   const error = result.error ?? '';
   switch (result.status) {
     case 'converged':
     case 'changed':
-      return { is: 'converged' };
+      return CONVERGED;
     case 'failed':
       return { is: 'failed', error };
     case 'stalled':

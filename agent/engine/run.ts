@@ -228,6 +228,9 @@ class Run {
     why: Pick<ResourceResult, 'error' | 'blockedBy' | 'retryAt_ms'> = {},
   ): ResourceResult {
     const { kind, name, mode } = node;
+    if (look.changes.length === 0 && status === 'converged') {
+      return { kind, name, status, mode, changes: [], duration_ms: look.duration_ms };
+    }
     const changes = look.changes.map((change) => this.#change(change, 'pending'));
     const cause = this.#before[node.position]?.converged === true ? 'corrective' : 'intended';
     return {

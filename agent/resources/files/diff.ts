@@ -12,6 +12,10 @@ export function diff(spec: FileSpec, state: FileState): readonly FileChange[] {
     return there === undefined ? [] : [{ type: 'remove', path, seen: there, force: spec.force }];
 
   const owned = { owner: spec.owner, group: spec.group, mode: spec.mode };
+  const differences = there?.type === 'file' ? ownershipDifferences(owned, state.ids, there) : [];
+  const isRight = there?.type === 'file' && state.hash === contentHash(spec);
+  if (isRight && differences.length === 0) return [];
+
   const write = {
     type: 'write',
     path,
@@ -24,9 +28,7 @@ export function diff(spec: FileSpec, state: FileState): readonly FileChange[] {
   if (there === undefined) return [{ ...write, also: [] }];
   if (there.type !== 'file') return [{ ...write, also: [`replacing ${whatStands(state)}`] }];
 
-  const differences = ownershipDifferences(owned, state.ids, there);
-  if (state.hash !== contentHash(spec)) return [{ ...write, also: differences }];
-  if (differences.length === 0) return [];
+  if (!isRight) return [{ ...write, also: differences }];
   // Giving away one name of a file with several would give away the others, which may stand anywhere: make a copy.
   const givesAway = there.links > 1 && (there.uid !== state.ids.uid || there.gid !== state.ids.gid);
   if (givesAway) return [{ ...write, also: [...differences, 'breaking its hard links'] }];

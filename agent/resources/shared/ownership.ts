@@ -48,6 +48,7 @@ export type OwnedMode = OwnerNames & { readonly mode: number };
 
 /** What of owner, group and mode differs, in words: `owner todo (is uid 0)`. Empty where nothing does. */
 export function ownershipDifferences(wanted: OwnedMode, ids: OwnerIds, stat: Ownership): readonly string[] {
+  if (ids.uid === stat.uid && ids.gid === stat.gid && wanted.mode === stat.mode) return [];
   return [
     ...(ids.uid === stat.uid ? [] : [`owner ${wanted.owner} (is uid ${stat.uid})`]),
     ...(ids.gid === stat.gid ? [] : [`group ${wanted.group} (is gid ${stat.gid})`]),
