@@ -211,11 +211,8 @@ async function loginOf(web: Host): Promise<string> {
 }
 
 async function logsIn(db: Host, user: string, password: string): Promise<boolean> {
-  const { code, stdout } = await db.exec([
-    'env',
-    `PGPASSWORD=${password}`,
-    ...['psql', '-h', '127.0.0.1', '-U', user, '-d', 'todo', '-qAtc', 'select current_user'],
-  ]);
+  const question = ['psql', '-h', '127.0.0.1', '-U', user, '-d', 'todo', '-qAtc', 'select current_user'];
+  const { code, stdout } = await db.exec(['env', `PGPASSWORD=${password}`, ...question]);
   if (code === 0) assert.equal(stdout.trim(), 'todo', 'a login acts as the role that it is of');
   return code === 0;
 }
