@@ -63,12 +63,13 @@ export async function runCgi(request: CgiRequest, response: ServerResponse, boun
   const end = (reason?: CgiFailed): void => {
     if (killer !== undefined) return;
     why ??= reason;
+    // What has begun to be answered can only be broken off.
+    if (reason !== undefined && response.headersSent) response.destroy();
     signalGroup(child.pid, 'SIGTERM');
     killer = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), GRACE_MS);
   };
   const whole = setTimeout(() => {
     end(new CgiFailed(503, `git took longer than ${Math.round(bounds.whole_ms / 1000)} s`));
-    response.destroy();
   }, bounds.whole_ms);
   const gone = (): void => {
     if (!response.writableFinished) end();
@@ -82,7 +83,7 @@ export async function runCgi(request: CgiRequest, response: ServerResponse, boun
   });
   const unfeed = feed(request.body, child.stdin, bounds, end);
   try {
-    const answered = answer(child.stdout, response);
+    const answered = answer(child.stdout, response, () => why !== undefined);
     const ended = new Promise<void>((resolve, reject) => {
       child.once('error', (error) => reject(new CgiFailed(500, `git cannot be started: ${error.message}`)));
       child.once('close', () => resolve());
@@ -90,7 +91,6 @@ export async function runCgi(request: CgiRequest, response: ServerResponse, boun
     const [headed] = await Promise.all([answered, ended]);
     if (!headed && !response.destroyed)
       throw why ?? new CgiFailed(500, complaint.join('').trim() || 'git said nothing');
-    if (why !== undefined && !response.writableEnded) response.destroy();
   } finally {
     unfeed();
     clearTimeout(whole);
@@ -163,11 +163,11 @@ function feed(
 }
 
 /** Turns the answer of the child into one of HTTP. Resolves, when it has ended, with whether there was one. */
-async function answer(stdout: Readable, response: ServerResponse): Promise<boolean> {
+async function answer(stdout: Readable, response: ServerResponse, stopped: () => boolean): Promise<boolean> {
   let head: Buffer = Buffer.alloc(0);
   let headed = false;
   for await (const chunk of stdout) {
-    if (response.destroyed) continue; // drained, so that git is not blocked while it ends
+    if (response.destroyed || stopped()) continue; // drained, so that git is not blocked while it ends
     if (headed) {
       await write(response, chunk);
       continue;
@@ -184,7 +184,7 @@ async function answer(stdout: Readable, response: ServerResponse): Promise<boole
     if (head.length > end.next) await write(response, head.subarray(end.next));
     else response.flushHeaders();
   }
-  if (headed) response.end();
+  if (headed && !stopped()) response.end();
   return headed;
 }
 

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Compilation } from '../compile/compile.ts';
 import { formatIssue } from '../compile/issue.ts';
 import type { Log } from '../intake/intake.ts';
+import { TooLarge } from '../source/git-tree.ts';
 import type { HookCall, Say } from './hook-socket.ts';
 import type { HostedRepository, Quarantine } from './hosted-repository.ts';
 import type { Pushes } from './http-backend.ts';
@@ -80,6 +81,10 @@ export class Receive {
       return call.hook === 'pre-receive' ? await this.#before(call, say, signal) : await this.#after(call, say, signal);
     } catch (error) {
       if (signal.aborted) return 1;
+      if (error instanceof TooLarge) {
+        say(`${error.message}: nothing was changed`);
+        return 1;
+      }
       this.#options.log.error({ err: error, hook: call.hook }, 'a push failed');
       const what = call.hook === 'pre-receive' ? 'nothing was changed' : 'the branch has moved, and is looked at again';
       say(`the controller failed at this push; its log says why; ${what}`);

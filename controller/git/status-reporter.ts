@@ -6,6 +6,8 @@ export interface ReporterOptions {
   readonly project: ForgeProject;
   readonly token: string;
   readonly log: Log;
+  /** Before the second try; then twice as long each time. */
+  readonly firstWait_ms?: number;
 }
 
 const TRIES = 4;
@@ -60,7 +62,7 @@ export class StatusReporter {
         const last = tried === TRIES || this.#closing.signal.aborted || this.#waiting.has(status.revision);
         log.warn({ revision: status.revision, reason, tried, last }, 'the forge was not told the status of a commit');
         if (last) return;
-        await pause(FIRST_WAIT_MS * 2 ** (tried - 1), this.#closing.signal);
+        await pause((this.#options.firstWait_ms ?? FIRST_WAIT_MS) * 2 ** (tried - 1), this.#closing.signal);
       }
     }
   }

@@ -5,10 +5,12 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import fastify from 'fastify';
 import { type Compilation, compileTree } from '../../../../controller/compile/compile.ts';
+import { gitText } from '../../../../controller/git/git.ts';
 import { Hosting } from '../../../../controller/git/hosting.ts';
 import type { HttpBackendOptions } from '../../../../controller/git/http-backend.ts';
 import type { Candidate, HostPlan, RolloutEvent } from '../../../../controller/git/ports.ts';
 import type { ReceiveBounds } from '../../../../controller/git/receive.ts';
+import { SharedRefs } from '../../../../controller/git/shared-refs.ts';
 import { installProblems } from '../../../../controller/problem.ts';
 import { openStore, type Store } from '../../../../controller/store/database.ts';
 import type { OperatorRole } from '../../../../controller/store/tables.ts';
@@ -27,6 +29,7 @@ export interface GitBench {
   url(role?: OperatorRole | 'nobody'): string;
   token(role: OperatorRole): string;
   readonly origin: string;
+  close(): Promise<void>;
   audited(): Promise<readonly { readonly action: string; readonly actor: string; readonly subject: string }[]>;
 }
 
@@ -35,6 +38,12 @@ export interface BenchOptions {
   readonly bounds?: Partial<ReceiveBounds>;
   readonly http?: HttpBackendOptions['bounds'];
   readonly allowedSigners?: string;
+  /** Whether the branch is that of the database. */
+  readonly sharing?: true;
+  /** Shared with another controller. */
+  readonly store?: Store;
+  /** Of the certificate authority, which controllers of one database share. */
+  readonly trustDirectory?: string;
 }
 
 /** The hosts of a test, in memory: what a push would do to them, and what becomes of them, is told by the test. */
@@ -75,13 +84,19 @@ export async function startGitBench(
 ): Promise<GitBench> {
   const closers: (() => Promise<void>)[] = [];
   // Before the directories go, which is registered after it.
-  context.after(async () => {
-    for (const close of closers.toReversed()) await close();
-  });
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).toReversed()) await close();
+  };
+  context.after(closeAll);
   const stateDirectory = options.stateDirectory ?? join(await scratch(context), 'state');
-  const store = await openStore({ path: ':memory:', log: quiet });
+  const store = options.store ?? (await openStore({ path: ':memory:', log: quiet }));
   const now_ms = (): number => Date.now();
-  const trust = await openTrust({ store, stateDirectory, now_ms, log: quiet });
+  const trust = await openTrust({
+    store,
+    stateDirectory: options.trustDirectory ?? stateDirectory,
+    now_ms,
+    log: quiet,
+  });
   const app = fastify();
   installProblems(app);
   installAuthentication(app, trust);
@@ -97,6 +112,9 @@ export async function startGitBench(
   hosting.register(app, options.http);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const fleet = new MemoryFleet();
+  const { repository } = hosting;
+  const sharing = options.sharing && new SharedRefs({ db: store.db, bus: store.bus, repository, now_ms, log: quiet });
+  await sharing?.open();
   await hosting.start({
     compiler: {
       compile: async (tree, revision) =>
@@ -111,14 +129,16 @@ export async function startGitBench(
     },
     rollouts: fleet,
     audit: trust.audit,
+    sharing,
     ...(options.bounds && { bounds: options.bounds }),
   });
   closers.push(
-    () => store.close(),
+    async () => (options.store === undefined ? store.close() : undefined),
     async () => {
       app.server.closeAllConnections();
       await app.close();
     },
+    async () => sharing?.close(),
     () => hosting.close(),
   );
   const made = await Promise.all(
@@ -140,6 +160,7 @@ export async function startGitBench(
       const user = role === 'nobody' ? '' : `git:${texts.get(role) ?? ''}@`;
       return `http://${user}127.0.0.1:${port}/desired-state.git`;
     },
+    close: closeAll,
     audited: () => store.db.selectFrom('audit').select(['action', 'actor', 'subject']).orderBy('id').execute(),
   };
 }
@@ -190,6 +211,15 @@ export class WorkTree {
     await this.git('add', '--all');
     await this.git('commit', '--quiet', '--allow-empty', '--message', message);
     return this.git('rev-parse', 'HEAD');
+  }
+
+  /** Writes an object as it is; resolves with its name. */
+  hashed(type: string, content: Buffer): Promise<string> {
+    return this.piped(['hash-object', '-w', '-t', type, '--literally', '--stdin'], content);
+  }
+
+  async piped(args: readonly string[], input: string | Buffer): Promise<string> {
+    return gitText(args, { directory: join(this.path, '.git'), input });
   }
 
   push(url: string, ...args: string[]): Promise<Ended> {

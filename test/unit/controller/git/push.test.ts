@@ -234,6 +234,7 @@ test('what was pushed while nobody could begin it is begun at the next start', a
   const again = await startGitBench(context, { stateDirectory: bench.stateDirectory });
   await until('it is begun', () => again.fleet.begun.length === 1);
   assert.deepEqual(again.fleet.begun, [{ revision, by: 'controller', compiled: false }]);
+  await again.close();
 });
 
 test('a push by path goes through the same hooks, in the name of the user', async (context) => {
