@@ -7,6 +7,7 @@ import { HANDSHAKE_BOUND_MS, HEADERS_BOUND_MS, installLimits, REQUEST_BOUND_MS }
 import type { Intake } from './intake/intake.ts';
 import { openApi } from './openapi.ts';
 import { frameworkProblem, installProblems } from './problem.ts';
+import { historyRoutes } from './routes/history.ts';
 import { manifestRoute } from './routes/manifest.ts';
 import { pauseRoutes } from './routes/pause.ts';
 import { planRoute } from './routes/plan.ts';
@@ -14,6 +15,7 @@ import { previewsRoute } from './routes/previews.ts';
 import { reportsRoute } from './routes/reports.ts';
 import { rolloutRoutes } from './routes/rollouts.ts';
 import { statusRoutes } from './routes/status.ts';
+import type { Store } from './store/database.ts';
 import { type Authentication, installAuthentication } from './trust/authenticate.ts';
 import { trustAdminRoutes } from './trust/routes/admin.ts';
 import { enrollRoutes } from './trust/routes/enroll.ts';
@@ -26,6 +28,8 @@ export interface Services extends Omit<Fleet, 'close'> {
   readonly hosts: Hosts;
   readonly waiters: Waiters;
   readonly trust: Trust;
+  /** What has happened. */
+  readonly store: Pick<Store, 'db'>;
   readonly now_ms: () => number;
   /** Where revisions come from; it may have routes of its own. */
   readonly desiredState?: Pick<DesiredState, 'register'>;
@@ -78,6 +82,7 @@ export function buildApp({ services, logger, tls, peerOf }: AppOptions): Fastify
   planRoute(app, services);
   rolloutRoutes(app, services);
   statusRoutes(app, services);
+  historyRoutes(app, services);
   services.desiredState?.register(app, trust);
   return app;
 }

@@ -92,6 +92,7 @@ async function startWith(
       hosts,
       waiters,
       trust,
+      store: database,
       now_ms,
       desiredState,
       source: { repository: desiredState.shown, branch, directory },

@@ -64,10 +64,20 @@ export async function readRevision(db: Kysely<Tables>, revision: string): Promis
   return row && toRevision(row);
 }
 
-/** Newest first. */
-export async function listRevisions(db: Kysely<Tables>, limit: number): Promise<readonly RevisionRow[]> {
-  const query = db.selectFrom('revisions').selectAll().orderBy('seen_ms', 'desc').limit(limit);
-  return (await query.execute()).map(toRevision);
+/** Newest first. `before`: what the page before ended with; those that are older. */
+export async function listRevisions(
+  db: Kysely<Tables>,
+  limit: number,
+  before?: Pick<Revision, 'seen_ms' | 'revision'>,
+): Promise<readonly RevisionRow[]> {
+  let query = db.selectFrom('revisions').selectAll().orderBy('seen_ms', 'desc').orderBy('revision', 'desc');
+  if (before !== undefined) {
+    const { seen_ms, revision } = before;
+    query = query.where((row) =>
+      row.or([row('seen_ms', '<', seen_ms), row.and([row('seen_ms', '=', seen_ms), row('revision', '<', revision)])]),
+    );
+  }
+  return (await query.limit(limit).execute()).map(toRevision);
 }
 
 /** Drops up to `most` revisions that are older, and never the last good one. Returns how many it were. */

@@ -10,6 +10,8 @@ const body = (properties: Readonly<Record<string, object>>, required: readonly s
 const parameter = (name: string): object => ({ name, in: 'path', required: true, schema: { type: 'string' } });
 const refused = { 401: problem, 403: problem, 429: problem };
 const text = { type: 'string' };
+/** What only this role may do. */
+const admin = { security: [{ token: ['admin'] }] };
 const duration = { type: 'string', examples: ['1h', '90d'] };
 
 /** What `trust/routes/` offers, in OpenAPI. */
@@ -51,9 +53,10 @@ export const trustPaths = {
     },
   },
   '/v1/tokens': {
-    get: { summary: 'Tokens of operators.', responses: { 200: json('Without their texts.'), ...refused } },
+    get: { summary: 'Tokens of operators.', ...admin, responses: { 200: json('Without their texts.'), ...refused } },
     post: {
       summary: 'Makes a token.',
+      ...admin,
       requestBody: body({ name: text, role: { enum: ['read', 'deploy', 'admin'] }, validFor: duration }, [
         'name',
         'role',
@@ -64,14 +67,16 @@ export const trustPaths = {
   '/v1/tokens/{id}': {
     delete: {
       summary: 'Revokes a token.',
+      ...admin,
       parameters: [parameter('id')],
       responses: { 200: json('As it is now.'), ...refused, 404: problem },
     },
   },
   '/v1/join-tokens': {
-    get: { summary: 'Join tokens.', responses: { 200: json('Without their texts.'), ...refused } },
+    get: { summary: 'Join tokens.', ...admin, responses: { 200: json('Without their texts.'), ...refused } },
     post: {
       summary: 'Makes a join token.',
+      ...admin,
       requestBody: body({ host: text, validFor: duration, uses: { type: 'integer', minimum: 1 } }, []),
       responses: { 201: json('With its text, this once.'), ...refused, 422: problem },
     },
@@ -79,6 +84,7 @@ export const trustPaths = {
   '/v1/join-tokens/{id}': {
     delete: {
       summary: 'Takes a join token back.',
+      ...admin,
       parameters: [parameter('id')],
       responses: { 204: { description: 'Gone.' }, ...refused, 404: problem },
     },
@@ -93,6 +99,7 @@ export const trustPaths = {
   '/v1/certificates/{id}/revoke': {
     post: {
       summary: 'Revokes one certificate, by its fingerprint.',
+      ...admin,
       parameters: [parameter('id')],
       requestBody: body({ why: text }, ['why']),
       responses: { 200: json('As it is now.'), ...refused, 404: problem, 422: problem },
@@ -101,6 +108,7 @@ export const trustPaths = {
   '/v1/certificates/of/{name}/revoke': {
     post: {
       summary: 'Revokes every certificate of a host.',
+      ...admin,
       parameters: [parameter('name')],
       requestBody: body({ why: text }, ['why']),
       responses: { 200: json('Their fingerprints.'), ...refused, 422: problem },

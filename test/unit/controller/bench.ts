@@ -80,7 +80,7 @@ export async function startBench(
   const shown = { repository, branch: 'main', directory: 'desired-state' };
   const trust = await openTrust({ store: database, stateDirectory, now_ms, log: quiet });
   const app = buildApp({
-    services: { ...fleet, intake, hosts, waiters, trust, now_ms, source: shown },
+    services: { ...fleet, intake, hosts, waiters, trust, store: database, now_ms, source: shown },
     peerOf: ({ headers: { [PEER]: fingerprint } }) => (typeof fingerprint === 'string' ? { fingerprint } : undefined),
   });
   const { text: admin } = await trust.tokens.create({ name: 'ann', role: 'admin', createdBy: 'test' });

@@ -262,17 +262,3 @@ test('the status tells hosts that never called, that fell silent, that lag behin
   bench.clock.now_ms += 1_000_000;
   assert.deepEqual([(await state()).state, (await state()).why], ['silent', 'its agent has not called for 1000 s']);
 });
-
-test('the interface describes itself', async (context) => {
-  const { bench } = await start(context);
-  const paths: Readonly<Record<string, object>> = (await bench.inject('/openapi.json')).json().paths;
-  for (const [path, methods] of Object.entries(paths)) {
-    const url = path.replaceAll(/\{(\w+)\}/g, ':$1');
-    for (const method of Object.keys(methods)) {
-      assert.ok(bench.app.hasRoute({ url, method: method.toUpperCase() }), `there is no ${method} ${url}`);
-    }
-    if (!('get' in methods)) continue;
-    const { statusCode } = await bench.inject(path.replace('{host}', 'web-1'));
-    assert.ok(statusCode < 300, `GET ${path} answers ${statusCode}`);
-  }
-});
