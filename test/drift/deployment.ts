@@ -9,13 +9,13 @@ import { sharedNetwork } from '../hosts/network.ts';
 import { Application } from './application.ts';
 import { type GitServer, serveGit } from './git-server.ts';
 import { compileDeployment, deploymentTree, type Edits } from './manifests.ts';
+import { SWAP_FILE, SWAP_FOLDER } from './swap-file.ts';
 import { prepareTools, TOOLS_KEY } from './tools.ts';
 
 export const SIDES = ['db', 'web'] as const;
 export type Side = (typeof SIDES)[number];
 
 const MANIFEST = '/var/lib/holdfast/manifest.json';
-const SWAP = '/srv/swap';
 
 export class Deployment {
   readonly db: AgentOnHost;
@@ -58,7 +58,7 @@ export class Deployment {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.git.close();
     // Swap of a container is its machine's, and outlives it.
-    await Promise.all(SIDES.map((side) => this.host(side).exec(['bash', '-c', `swapoff ${SWAP}/file; true`])));
+    await Promise.all(SIDES.map((side) => this.host(side).exec(['bash', '-c', `swapoff ${SWAP_FILE}; true`])));
     await Promise.all(SIDES.map((side) => this.host(side).dispose()));
     await this.application[Symbol.asyncDispose]();
   }
@@ -81,7 +81,7 @@ export interface Stage {
 
 /** Two hosts with manifests of their own: their addresses, and secrets drawn at random. Nothing is converged yet. */
 export async function startDeployment(stage: Stage): Promise<Deployment> {
-  const volumes = [SWAP];
+  const volumes = [SWAP_FOLDER];
   const [db, web] = await Promise.all([
     startHost({ name: 'db-1', volumes, ...imageOption(stage.db) }),
     startHost({ name: 'web-1', volumes, ...imageOption(stage.web) }),

@@ -7,6 +7,7 @@ import { BY_HAND, type Case, type Found, PRELUDE, roundsOf } from './case.ts';
 import { CASES } from './cases/all.ts';
 import { convergedImages, type Deployment, mustConverge, SIDES, type Side, startDeployment } from './deployment.ts';
 import { addTodo, type Todo, todosOf } from './site.ts';
+import { SWAP_FILE } from './swap-file.ts';
 
 const TITLES = ['buy milk', 'walk the dog'];
 /** While cases are written: only those whose name matches `HOLDFAST_CASES`. */
@@ -42,9 +43,9 @@ void test('the reference deployment, broken by hand and healed', async (t) => {
   });
   await t.test('both hosts are rebooted: all of it is there again without a run', async () => {
     // Swap of a container is its machine's: no reboot turns it off, and none on.
-    await web.host.sh('swapoff /srv/swap/file');
+    await web.host.sh(`swapoff ${SWAP_FILE}`);
     await Promise.all(SIDES.map((side) => deployment.host(side).restart()));
-    await web.host.sh('swapon /srv/swap/file');
+    await web.host.sh(`swapon ${SWAP_FILE}`);
     await siteAnswers(deployment);
     await assertEmptyPlans(deployment, SIDES);
   });

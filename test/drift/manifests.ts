@@ -4,6 +4,7 @@ import { compileTree } from '../../controller/compile/compile.ts';
 import type { Secrets } from '../../controller/compile/secrets.ts';
 import type { Tree } from '../../controller/compile/tree.ts';
 import { readDirectory } from '../../controller/source/directory.ts';
+import { SWAP_FILE, SWAP_FILE_OF_OVERLAY } from './swap-file.ts';
 
 const DESIRED_STATE = join(import.meta.dirname, '../../desired-state');
 const OVERLAY = join(import.meta.dirname, 'overlay');
@@ -58,7 +59,7 @@ export function deploymentTree(): Promise<Tree> {
 function moved(tree: Tree, { db, web, repository, extras }: Site, edits: Edits): Tree {
   const changed = new Map(tree);
   const edit = (path: string, change: (text: string) => string): void => {
-    const file = tree.get(path);
+    const file = changed.get(path);
     if (file?.type !== 'file') throw new Error(`the desired state has no ${path}`);
     const before = file.content.toString();
     const after = change(before);
@@ -72,6 +73,9 @@ function moved(tree: Tree, { db, web, repository, extras }: Site, edits: Edits):
   edit('environments/vagrant.yaml', (text) =>
     text.replace('192.168.33.0/24', `${web}/24`).replace('git://192.168.33.10/todomvc.git', repository),
   );
+  if (tree.has('roles/extras.yaml')) {
+    edit('roles/extras.yaml', (text) => text.replace(SWAP_FILE_OF_OVERLAY, SWAP_FILE));
+  }
   for (const [path, change] of Object.entries(edits)) edit(path, change);
   return changed;
 }

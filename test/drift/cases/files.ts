@@ -1,4 +1,5 @@
 import { BY_HAND, type Case } from '../case.ts';
+import { SWAP_FILE } from '../swap-file.ts';
 
 const CONF = '/etc/drift.conf';
 const CONF_IS_RIGHT = `test "$(cat ${CONF}; stat -c '%F %a %U' ${CONF})" = "$(printf 'answer = 42\\nregular file 644 root')"`;
@@ -113,18 +114,18 @@ export const swap: readonly Case[] = [
   {
     name: 'swap is turned off and its line in fstab is gone',
     on: 'web',
-    by: "swapoff /srv/swap/file; sed -i '\\#/srv/swap/file#d' /etc/fstab",
-    resource: 'swap//srv/swap/file',
+    by: `swapoff ${SWAP_FILE}; sed -i '\\#${SWAP_FILE}#d' /etc/fstab`,
+    resource: `swap/${SWAP_FILE}`,
     says: /^turn on$/,
-    also: [{ resource: 'swap//srv/swap/file', says: /^write \/etc\/fstab$/ }],
-    healed: "grep -q '^/srv/swap/file ' /proc/swaps; grep -q '^/srv/swap/file ' /etc/fstab",
+    also: [{ resource: `swap/${SWAP_FILE}`, says: /^write \/etc\/fstab$/ }],
+    healed: `grep -q '^${SWAP_FILE} ' /proc/swaps; grep -q '^${SWAP_FILE} ' /etc/fstab`,
   },
   {
     name: 'everybody can read the swap file',
     on: 'web',
-    by: 'chmod 0644 /srv/swap/file',
-    resource: 'swap//srv/swap/file',
+    by: `chmod 0644 ${SWAP_FILE}`,
+    resource: `swap/${SWAP_FILE}`,
     says: /^set mode 0600 \(is 0644\)$/,
-    healed: 'test "$(stat -c %a /srv/swap/file)" = 600',
+    healed: `test "$(stat -c %a ${SWAP_FILE})" = 600`,
   },
 ];
