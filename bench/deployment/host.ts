@@ -11,10 +11,10 @@ import { type Host, startHost } from '../../test/hosts/host.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const NAME = 'all-1';
-const REPOSITORY = '/srv/git/todomvc.git';
-const SECRETS = ['todo_db_password', 'todo_secret_key'] as const;
+export const REPOSITORY = '/srv/git/todomvc.git';
+export const SECRETS = ['todo_db_password', 'todo_secret_key'] as const;
 
-const MAKE_REPOSITORY = `
+export const MAKE_REPOSITORY = `
 apt-get -q -y install --no-install-recommends git >/dev/null
 work=/root/todomvc
 find $work -name __pycache__ -prune -exec rm -rf {} +

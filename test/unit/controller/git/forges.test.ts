@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import fastify, { type FastifyInstance } from 'fastify';
@@ -128,14 +128,15 @@ async function startForge(
   statuses: number[] = [],
 ): Promise<{ readonly api: string; readonly seen: Seen[] }> {
   const seen: Seen[] = [];
-  const server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     let text = '';
     for await (const chunk of request.setEncoding('utf8')) text += String(chunk);
     const { method = '', url = '', headers } = request;
     seen.push({ method, path: url, headers, body: JSON.parse(text) });
     const status = statuses.shift() ?? 201;
     response.writeHead(status, json).end('{"message":"no"}');
-  });
+  };
+  const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
