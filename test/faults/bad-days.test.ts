@@ -33,7 +33,7 @@ async function diskFullInRelease(deployment: Deployment): Promise<void> {
     assert.equal(code, 1, 'a release that does not fit cannot have converged');
     const release = resourceOf(result, 'releases/todo');
     assert.equal(release.status, 'failed');
-    assert.match(release.error ?? '', /No space left|no space/i);
+    assert.match(release.error ?? '', /^no space is left for the release: \d+ KiB are free on the file system of/);
     await siteAnswers(deployment);
   } finally {
     await web.host.freeDisk('/srv/todo');

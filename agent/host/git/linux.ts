@@ -7,6 +7,8 @@ import type { GitSource, GitWriter, Lookup } from './port.ts';
 
 const LOOKUP_BOUND_MS = 20_000;
 const DIRECT_BOUND_MS = 5_000;
+/** With less than this left, a checkout that failed has most likely failed for it. */
+const SCANT_BYTES = 16 * 1024 * 1024;
 const TRANSFER_BOUND_MS = 600_000;
 /** How long a look may wait for a fresh answer while it has an older one. */
 const PATIENCE_MS = 1_000;
@@ -98,10 +100,22 @@ export function linuxGit({ files }: { readonly files: FileWriter }): GitWriter {
         env: { ...environment(SAFE_SETTINGS), GIT_INDEX_FILE: index },
         timeout_ms: TRANSFER_BOUND_MS,
       });
+    } catch (error) {
+      throw await withSpaceLeft(error, directory);
     } finally {
       await files.remove(index);
       await files.remove(`${index}.lock`);
     }
+  }
+
+  /** git says which files it could not write, and not why. */
+  async function withSpaceLeft(error: unknown, directory: string): Promise<unknown> {
+    const free_bytes = await files.freeSpace_bytes(directory);
+    if (free_bytes >= SCANT_BYTES) return error;
+    return new Error(
+      `no space is left for the release: ${Math.floor(free_bytes / 1024)} KiB are free on the file system of ${directory}, look at "df -h ${directory}"; ${message(error)}`,
+      { cause: error },
+    );
   }
 
   return { remoteCommit, fetch, checkOut };

@@ -5,7 +5,7 @@ export class BadRelease extends Error {
 
 /** What pip, git, Django and the drivers say when something else is at fault that may be well again at the next try. */
 const PASSING = [
-  /No space left on device/,
+  /no space (?:is )?left/i,
   /Could not fetch URL/,
   /NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|MaxRetryError/,
   /Temporary failure in name resolution|Name or service not known|Network is unreachable/,
