@@ -1,31 +1,33 @@
 import { UsageError } from '../options.ts';
+import type { Io } from './command.ts';
+import { dispatch } from './dispatch.ts';
+import { painter } from './paint.ts';
 
-const HELP = `Usage: holdfast COMMAND
+const { stdout, stderr, stdin, env } = process;
+const isTerminal = stdout.isTTY;
 
-  validate [DIRECTORY]   check the desired state and print every issue
-  secret COMMAND         secrets in git: set, get, edit, generate, list, rekey, recipients, keygen
+const io: Io = {
+  out: (text) => void stdout.write(text),
+  err: (text) => void stderr.write(text),
+  width: isTerminal ? stdout.columns : undefined,
+  paint: painter(isTerminal, env),
+  env,
+  stdin,
+  now_ms: () => Date.now(),
+};
 
-holdfast COMMAND --help says more.
-`;
-
-async function main([command, ...args]: readonly string[]): Promise<number> {
-  const output = {
-    out: (text: string) => void process.stdout.write(text),
-    err: (text: string) => void process.stderr.write(text),
-  };
-  // Each command loads what it needs and no more.
-  if (command === 'validate') return (await import('./validate.ts')).validate(args, output);
-  if (command === 'secret') return (await import('./secret.ts')).secret(args, output);
-  if (command === '--help' || command === '-h' || command === 'help') {
-    output.out(HELP);
-    return 0;
-  }
-  throw new UsageError(command === undefined ? 'which command?' : `there is no command "${command}"`);
-}
+// The reader, such as head(1), has seen enough.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  process.exitCode = await dispatch(process.argv.slice(2), io);
 } catch (error) {
-  process.stderr.write(`holdfast: ${error instanceof Error ? error.message : String(error)}\nTry --help.\n`);
-  process.exitCode = 2;
+  const isUsage = error instanceof UsageError;
+  stderr.write(
+    `holdfast: ${error instanceof Error ? error.message : String(error)}\n${isUsage ? 'Try --help.\n' : ''}`,
+  );
+  process.exitCode = isUsage ? 2 : 1;
 }
