@@ -34,13 +34,18 @@ export async function startController(
     readonly address?: string;
     readonly files?: Readonly<Record<string, string>>;
     readonly args?: readonly string[];
+    /** It hosts the repository itself, and nothing has been pushed yet. */
+    readonly hosted?: true;
+    /** Of one that was stopped, to go on with. */
+    readonly folder?: string;
   } = {},
 ): Promise<ControllerProcess> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-controller-'));
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'holdfast-controller-')));
   const repository = join(folder, 'repository');
-  await commit(repository, options.files ?? FILES);
+  if (options.hosted === undefined) await commit(repository, options.files ?? FILES);
   const stateDirectory = join(folder, 'state');
-  const args = ['--repository', repository, '--state-directory', stateDirectory, '--poll', '1h'];
+  const followed = options.hosted === undefined ? ['--repository', repository] : [];
+  const args = [...followed, '--state-directory', stateDirectory, '--poll', '1h'];
   const listen = ['--listen', `${options.address ?? '127.0.0.1'}:0`];
   const child = spawn(process.execPath, [CONTROLLER, ...args, ...listen, ...(options.args ?? [])], {
     stdio: ['ignore', 'pipe', 'inherit'],
