@@ -13,9 +13,11 @@ interface Bench {
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   noop: async () => import('./noop/bench.ts'),
   blank: async () => import('./blank/bench.ts'),
+  fleet: async () => import('./fleet/bench.ts'),
+  push: async () => import('./push/bench.ts'),
 };
 
-const USAGE = `usage: npm run bench -- NAME [--check] [--warm N] [--cold N] [--peers N] [--scaled-peers N] [--idle SECONDS]
+const USAGE = `usage: npm run bench -- NAME [--check] [--warm N] [--cold N] [--peers N] [--scaled-peers N] [--idle SECONDS] [--agents N] [--pushes N]
 
 Measures and prints one JSON object; with --check the exit code is 1 when a figure misses its floor.
 Names: ${Object.keys(benches).join(', ')}
@@ -24,6 +26,8 @@ Names: ${Object.keys(benches).join(', ')}
   --peers N         runs of each peer (default ${DEFAULTS.peer_runs}; 0: no peers)
   --scaled-peers N  runs of each peer with 500 more files (default ${DEFAULTS.scaled_peer_runs})
   --idle SECONDS    how long the daemon is idle before its memory is taken (default ${DEFAULTS.idle_s})
+  --agents N        simulated agents of the fleet (default ${DEFAULTS.agents})
+  --pushes N        pushes of a changed configuration (default ${DEFAULTS.pushes})
 `;
 
 function wholeNumber(text: string | undefined, otherwise: number): number {
@@ -43,6 +47,8 @@ async function main(): Promise<number> {
       peers: { type: 'string' },
       'scaled-peers': { type: 'string' },
       idle: { type: 'string' },
+      agents: { type: 'string' },
+      pushes: { type: 'string' },
     },
   });
   const [name] = positionals;
@@ -63,6 +69,8 @@ async function main(): Promise<number> {
     peer_runs: wholeNumber(values.peers, DEFAULTS.peer_runs),
     scaled_peer_runs: wholeNumber(values['scaled-peers'], DEFAULTS.scaled_peer_runs),
     idle_s: wholeNumber(values.idle, DEFAULTS.idle_s),
+    agents: wholeNumber(values.agents, DEFAULTS.agents),
+    pushes: wholeNumber(values.pushes, DEFAULTS.pushes),
   };
   progress(bench.about);
   const load_before = loadavg()[0] ?? 0;

@@ -10,8 +10,20 @@ export interface Settings {
   readonly scaled_peer_runs: number;
   /** How long the daemon must have been idle before its memory counts. */
   readonly idle_s: number;
+  /** Simulated agents of the fleet. */
+  readonly agents: number;
+  /** Pushes of a changed configuration. */
+  readonly pushes: number;
 }
 
-export const DEFAULTS: Settings = { warm_runs: 100, cold_runs: 10, peer_runs: 3, scaled_peer_runs: 1, idle_s: 120 };
+export const DEFAULTS: Settings = {
+  warm_runs: 100,
+  cold_runs: 10,
+  peer_runs: 3,
+  scaled_peer_runs: 1,
+  idle_s: 120,
+  agents: 10_000,
+  pushes: 100,
+};
 
 export type Progress = (line: string) => void;

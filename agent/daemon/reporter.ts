@@ -10,7 +10,7 @@ export type ReportHead = Omit<Report, 'run' | 'past' | 'pastDropped' | 'sentAt_m
 
 export interface ReporterOptions {
   readonly client: Pick<ControllerClient, 'report'>;
-  readonly files: StateFiles;
+  readonly files: Pick<StateFiles, 'read' | 'write' | 'remove'>;
   /** Everything of a report that is not about runs. */
   readonly head: () => Promise<ReportHead>;
   readonly onProblem: (message: string) => void;
