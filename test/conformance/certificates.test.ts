@@ -168,7 +168,7 @@ test('a pair that cannot work is never written', async (t) => {
     await agent.writeManifest({ certificates: { shop: { certificate: old.certificate, key: new Secret(old.key) } } });
     const { result } = await agent.run();
     const { status, error } = resourceOf(result, 'certificates/shop');
-    assert.match(error ?? '', /"shop" in the manifest runs out: it expires in (?:9|10) days/);
+    assert.match(error ?? '', /"shop" in the manifest cannot stay: it expires in (?:9|10) days/);
     assert.equal(status, 'stalled');
     assert.equal(await host.readFile('/etc/ssl/holdfast/shop.crt'), old.certificate);
   });

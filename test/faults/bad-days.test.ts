@@ -139,29 +139,37 @@ async function clockJumps(t: TestContext, deployment: Deployment): Promise<void>
   const { web } = deployment;
   await web.host.copyIn(CLOCK, '/root/clock.c');
   await web.host.sh('cd /root; gcc -shared -fPIC -O1 -o clock.so clock.c -ldl');
-  const runAt = async (days: number): Promise<AgentResult['result']> => {
-    const env = { LD_PRELOAD: '/root/clock.so', CLOCK_OFFSET: String(days * DAY_S) };
-    const { stdout, stderr } = await web.host.exec(['holdfast-agent', 'run', '--once', '--json'], {
-      env,
-      timeout_ms: 120_000,
-    });
-    assert.ok(stdout.startsWith('{'), stderr);
-    const result: AgentResult['result'] = JSON.parse(stdout);
-    return result;
-  };
-  const ahead = await runAt(400);
-  assert.equal(resourceOf(ahead, 'certificates/todo').status, 'changed', differences(ahead).join('\n'));
-  assert.match(resourceOf(ahead, 'certificates/todo').changes[0]?.summary ?? '', /it expired on/);
-  t.diagnostic(differences(ahead).join('\n'));
-  // A certificate from the future is not valid yet.
-  const { result } = await mustConverge(web);
-  t.diagnostic(differences(result).join('\n'));
+  const at = (command: 'plan' | 'run --once', days: number): Promise<AgentResult['result']> =>
+    agentAt(deployment, command.split(' '), days);
+  // Files keep the machine's own times, so only a plan is like one of that day.
+  const ahead = await at('plan', 400);
+  const { status, changes } = resourceOf(ahead, 'certificates/todo');
+  assert.equal(status, 'drifted', differences(ahead).join('\n'));
+  assert.match(changes[0]?.summary ?? '', /it expired on/);
+  // What a host with such a clock would have left: a certificate that is not valid yet.
+  await web.host.sh(
+    `cd /etc/ssl/holdfast
+    LD_PRELOAD=/root/clock.so CLOCK_OFFSET=${400 * DAY_S} openssl x509 -in todo.crt -signkey todo.key -days 365 -out new.crt
+    cat new.crt >todo.crt; rm new.crt`,
+  );
+  assert.match(differences((await web.plan()).result).join('\n'), /^certificates\/todo: drifted: .*not valid before/m);
+  await mustConverge(web);
   await web.host.sh('openssl verify -CAfile /etc/ssl/holdfast/todo.crt /etc/ssl/holdfast/todo.crt');
   assert.equal((await web.plan()).code, 0);
-  const back = await runAt(-2);
-  t.diagnostic(differences(back).join('\n'));
+  t.diagnostic(differences(await at('run --once', -2)).join('\n'));
   await assertNextRunConverges(web);
   await siteAnswers(deployment);
+}
+
+/** By a clock that is so many days ahead. */
+async function agentAt({ web }: Deployment, command: readonly string[], days: number): Promise<AgentResult['result']> {
+  const { stdout, stderr } = await web.host.exec(['holdfast-agent', ...command, '--json'], {
+    env: { LD_PRELOAD: '/root/clock.so', CLOCK_OFFSET: String(days * DAY_S) },
+    timeout_ms: 120_000,
+  });
+  assert.ok(stdout.startsWith('{'), stderr);
+  const result: AgentResult['result'] = JSON.parse(stdout);
+  return result;
 }
 
 async function siteAnswers({ web }: Deployment): Promise<void> {

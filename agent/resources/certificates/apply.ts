@@ -22,7 +22,7 @@ export async function apply(change: CertificateChange, host: Host): Promise<void
     }
     case 'expiring':
       throw new Stalled(
-        `the certificate "${spec.name}" in the manifest runs out: ${change.reason}; put a new certificate and key there`,
+        `the certificate "${spec.name}" in the manifest cannot stay: ${change.reason}; put a new certificate and key there`,
       );
   }
 }

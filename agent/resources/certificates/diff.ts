@@ -23,6 +23,9 @@ export type CertificateChange =
 const CERTIFICATE_MODE = 0o644;
 const DAY_MS = 86_400_000;
 
+/** A clock that is set back by a moment is no reason for another certificate. */
+const CLOCK_SLACK_MS = 300_000;
+
 export function diff(spec: CertificateSpec, state: CertificateState): readonly CertificateChange[] {
   if (spec.self_signed !== undefined) {
     const reason = reasonToGenerate(spec, spec.self_signed, state);
@@ -78,6 +81,9 @@ function expiryReason(
   { facts, now_ms }: Pick<CertificateState, 'facts' | 'now_ms'>,
 ): string | undefined {
   if (facts === undefined) return undefined;
+  if (facts.validFrom_ms - now_ms > CLOCK_SLACK_MS) {
+    return `it is not valid before ${dateText(facts.validFrom_ms)}: the clock was ahead when it was made`;
+  }
   const left_ms = facts.validTo_ms - now_ms;
   if (left_ms <= 0) return `it expired on ${dateText(facts.validTo_ms)}`;
   if (left_ms > spec.renew_before) return undefined;

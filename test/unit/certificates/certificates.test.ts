@@ -49,6 +49,8 @@ const cases: readonly [string, object, Partial<CertificateState>, readonly RegEx
   ['an end in 30 days', own, { now_ms: facts.validTo_ms - 30 * DAY_MS }, [/\(it expires in 30 days, on 2027-08-14\)$/]],
   ['an end in 31 days', own, { now_ms: facts.validTo_ms - 31 * DAY_MS }, []],
   ['an end that has passed', own, { now_ms: facts.validTo_ms + 1 }, [/\(it expired on 2027-08-14\)$/]],
+  ['a start in the future', own, { now_ms: facts.validFrom_ms - 301_000 }, [/\(it is not valid before 2026-/]],
+  ['a clock that was set back a little', own, { now_ms: facts.validFrom_ms - 299_000 }, []],
   ['a certificate of an authority', own, { facts: { ...facts, selfSigned: false } }, [/is not self-signed/]],
   ['a name too few', own, { facts: { ...facts, names: ['web.example'] } }, [/it is not for ::1/]],
   [
