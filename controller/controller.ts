@@ -16,6 +16,7 @@ import { openStore, type Store } from './store/database.ts';
 import { readDatabaseUrl } from './store/database-url.ts';
 import { HostRecords } from './store/host-records.ts';
 import { DEFAULT_RETENTION, sweepRegularly } from './store/retention.ts';
+import { refuseRevision } from './store/revisions.ts';
 import { derive } from './store/sealed.ts';
 import { ServerCertificate, serverNames } from './trust/server-certificate.ts';
 import { openTrust } from './trust/trust.ts';
@@ -83,6 +84,12 @@ async function startWith(
     facts: () => hosts.facts(),
     now_ms,
     tell: (some) => waiters.release(some),
+    async refused({ revision, subject, by }, issues) {
+      const pushed = { pushedBy: by.actor, pushedFrom: by.address };
+      await refuseRevision(database.db, { revision, subject, ...pushed, seen_ms: now_ms() }, issues).catch(
+        (error: unknown) => logger.warn({ err: error }, 'why a revision was refused is not kept'),
+      );
+    },
     log: logger,
   });
   const app = buildApp({

@@ -11,7 +11,7 @@ export interface Io {
   readonly width: number | undefined;
   readonly paint: Paint;
   readonly env: NodeJS.ProcessEnv;
-  readonly stdin: NodeJS.ReadStream;
+  readonly stdin: NodeJS.ReadableStream;
   readonly now_ms: () => number;
 }
 
@@ -56,7 +56,6 @@ export interface Command {
 /** A command with help and options of its own: it gets its arguments as they are. */
 export interface OwnCommand extends Pick<Command, 'name' | 'args' | 'summary'> {
   readonly own: (args: readonly string[], io: Io) => Promise<number>;
-  readonly help: () => Promise<string>;
   /** What may follow its name. */
   readonly words: readonly string[];
 }

@@ -19,7 +19,6 @@ const validate: OwnCommand = {
   args: '[DIRECTORY]',
   summary: 'checks the desired state and prints every issue; needs no controller',
   own: async (args, io) => (await import('./validate.ts')).validate(args, io),
-  help: async () => (await import('./validate.ts')).VALIDATE_HELP,
   words: ['--secrets', '--identity', '--json', '--help'],
 };
 
@@ -28,7 +27,6 @@ const secret: OwnCommand = {
   args: 'COMMAND',
   summary: 'secrets in git: set, get, edit, generate, list, rekey, recipients, keygen',
   own: async (args, io) => (await import('./secret.ts')).secret(args, io),
-  help: async () => (await import('./secret.ts')).SECRET_HELP,
   words: ['set', 'get', 'edit', 'generate', 'list', 'rekey', 'recipients', 'keygen', '--help'],
 };
 

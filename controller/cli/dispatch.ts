@@ -4,8 +4,19 @@ import { Client } from './client.ts';
 import { type Command, helpOf, type Io, type OwnCommand, parseCommand, type Work } from './command.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
 
-/** Resolves to the exit status. Throws `UsageError`, and what the command throws. */
+/** Resolves to the exit status; what went wrong is told. */
 export async function dispatch(args: readonly string[], io: Io): Promise<number> {
+  try {
+    return await choose(args, io);
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    const message = error instanceof Error ? error.message : String(error);
+    io.err(`holdfast: ${message}\n${isUsage ? 'Try --help.\n' : ''}`);
+    return isUsage ? 2 : 1;
+  }
+}
+
+async function choose(args: readonly string[], io: Io): Promise<number> {
   const [first, second] = args;
   if (first === undefined) throw new UsageError('which command?');
   if (first === '--help' || first === '-h' || first === 'help') {

@@ -1,4 +1,3 @@
-import { UsageError } from '../options.ts';
 import type { Io } from './command.ts';
 import { dispatch } from './dispatch.ts';
 import { painter } from './paint.ts';
@@ -22,12 +21,4 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-try {
-  process.exitCode = await dispatch(process.argv.slice(2), io);
-} catch (error) {
-  const isUsage = error instanceof UsageError;
-  stderr.write(
-    `holdfast: ${error instanceof Error ? error.message : String(error)}\n${isUsage ? 'Try --help.\n' : ''}`,
-  );
-  process.exitCode = isUsage ? 2 : 1;
-}
+process.exitCode = await dispatch(process.argv.slice(2), io);

@@ -28,6 +28,8 @@ export interface IntakeOptions {
   readonly now_ms: () => number;
   /** Tells these hosts again what is wanted, and why they do not get it. */
   readonly tell: (hosts: readonly string[]) => void;
+  /** Told of each new revision that is refused; never rejects. */
+  readonly refused?: (candidate: Candidate, issues: readonly Issue[]) => Promise<void>;
   readonly log: Log;
 }
 
@@ -207,7 +209,10 @@ export class Intake implements Compiler {
     this.#wanted = { revision, seen_ms, issues, hosts };
     if (issues.length > 0) {
       this.#wantedInputs = inputs;
-      if (isNew) log.warn({ revision, issues: issues.length, first: issues[0] }, 'revision refused');
+      if (isNew) {
+        log.warn({ revision, issues: issues.length, first: issues[0] }, 'revision refused');
+        await this.#options.refused?.(candidate, issues);
+      }
       const renewed = await this.#renewGood();
       this.#tellAll();
       return renewed;
