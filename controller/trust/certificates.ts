@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CertificatesTable } from '../store/tables.ts';
 import type { Authority, IssuedCertificate } from './authority.ts';
 import { isCopied, judgeMachine, type KnownMachine, type MachineClaim, parseMachine } from './machine.ts';
@@ -25,11 +26,25 @@ export type CertificateCheck =
       readonly reason?: string;
     };
 
+/** What comes within this time after a write is written with the next. */
+const NOTES_GATHERED_MS = 50;
+const NOTES_PER_WRITE = 200;
+
+interface Note {
+  readonly fingerprint: string;
+  readonly machine: string;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
 /** Certificates of hosts: which were issued, and whether they still count. */
 export class Certificates {
   readonly #parts: TrustParts;
   readonly #authority: Authority;
   readonly #known: Remembered<KnownCertificate>;
+  readonly #notes: Note[] = [];
+  #noting: Promise<void> | undefined;
+  #lastNoted_ms = Number.NEGATIVE_INFINITY;
 
   constructor(parts: TrustParts & { readonly authority: Authority }) {
     this.#parts = parts;
@@ -139,14 +154,38 @@ export class Certificates {
     }
   }
 
-  async #note(row: CertificatesTable, machine: KnownMachine): Promise<void> {
-    const { fingerprint } = row;
-    await this.#parts.db
-      .updateTable('certificates')
-      .set({ machine: JSON.stringify(machine) })
-      .where('fingerprint', '=', fingerprint)
-      .execute();
-    await this.#changed(fingerprint);
+  /** Resolves once it is written down. Agents that come at once, as after a power cut, are written down together. */
+  #note({ fingerprint }: CertificatesTable, machine: KnownMachine): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#notes.push({ fingerprint, machine: JSON.stringify(machine), done, failed });
+      this.#noting ??= this.#writeNotes();
+    });
+  }
+
+  async #writeNotes(): Promise<void> {
+    while (this.#notes.length > 0) {
+      const pause_ms = this.#lastNoted_ms + NOTES_GATHERED_MS - performance.now();
+      if (pause_ms > 0) await sleep(pause_ms);
+      await this.#writeNoted(this.#notes.splice(0, NOTES_PER_WRITE));
+      this.#lastNoted_ms = performance.now();
+    }
+    this.#noting = undefined;
+  }
+
+  async #writeNoted(notes: readonly Note[]): Promise<void> {
+    try {
+      // In one order everywhere, so that two controllers wait for each other instead of both failing.
+      const rows = notes.toSorted((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
+      await this.#parts.db.transaction().execute(async (db) => {
+        for (const { fingerprint, machine } of rows) {
+          await db.updateTable('certificates').set({ machine }).where('fingerprint', '=', fingerprint).execute();
+        }
+      });
+      for (const { fingerprint } of notes) await this.#changed(fingerprint);
+      for (const { done } of notes) done();
+    } catch (error) {
+      for (const { failed } of notes) failed(error);
+    }
   }
 
   async #changed(fingerprint: string): Promise<void> {
