@@ -13,7 +13,6 @@ export interface Credential {
   readonly machine: string;
 }
 
-const FREE_SOCKETS = 2;
 const START_BYTES = 8;
 
 /** The identity of this host, read again when an enrolment or a renewal has replaced it. */
@@ -49,7 +48,7 @@ export class Credentials {
         cert: identity.certificate,
         ca: identity.ca,
       }),
-      pool: new (process.getBuiltinModule('node:https').Agent)({ keepAlive: true, maxFreeSockets: FREE_SOCKETS }),
+      pool: newPool(),
     };
     this.#seen = seen;
     return this.#current;
@@ -58,4 +57,18 @@ export class Credentials {
   close(): void {
     this.#current?.pool.destroy();
   }
+}
+
+/**
+ * Keeps the connection of the held requests alone. What a report or an answer took beside it would be of no use before the
+ * controller closes it, and of 10,000 agents it would be 10,000 connections more.
+ */
+function newPool(): Agent {
+  const pool: Agent = new (process.getBuiltinModule('node:https').Agent)({ keepAlive: true, maxFreeSockets: 1 });
+  const keep = pool.keepSocketAlive.bind(pool);
+  pool.keepSocketAlive = (socket) => {
+    const inUse = Object.values(pool.sockets).reduce((count, sockets) => count + (sockets?.length ?? 0), 0);
+    return inUse <= 1 && keep(socket);
+  };
+  return pool;
 }

@@ -40,6 +40,9 @@ export async function exchange(line: Line, asked: Exchange): Promise<Answer> {
 
 class StaleConnection extends Error {}
 
+/** One that ends later was alive when the request went out: thousands of held requests that lose their controller must not be sent again at once. */
+const STALE_WITHIN_MS = 1000;
+
 async function attempt({ controller, userAgent, tls, pool }: Line, asked: Exchange): Promise<Answer> {
   const body = asked.body === undefined ? undefined : Buffer.from(asked.body);
   const options: RequestOptions = {
@@ -57,13 +60,15 @@ async function attempt({ controller, userAgent, tls, pool }: Line, asked: Exchan
     ...(asked.signal === undefined ? {} : { signal: asked.signal }),
   };
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const asked_ms = performance.now();
   const outgoing = transport(controller.protocol)(options);
   const timer = setTimeout(() => {
     outgoing.destroy(new Error(`no answer within ${Math.round(asked.timeout_ms / 1000)} s`));
   }, asked.timeout_ms);
-  outgoing.on('error', (error: NodeJS.ErrnoException) =>
-    reject(outgoing.reusedSocket && error.code === 'ECONNRESET' ? new StaleConnection(error.message) : error),
-  );
+  outgoing.on('error', (error: NodeJS.ErrnoException) => {
+    const soon = performance.now() - asked_ms < STALE_WITHIN_MS;
+    reject(outgoing.reusedSocket && soon && error.code === 'ECONNRESET' ? new StaleConnection(error.message) : error);
+  });
   outgoing.on('response', (incoming: IncomingMessage) => {
     void collect(incoming, asked.max_bytes).then(resolve, reject);
   });
