@@ -12,6 +12,8 @@ import { runScenario } from './scenario.ts';
 export const about = 'a fleet of simulated agents at one controller, and at two that share PostgreSQL';
 
 export async function measure({ agents }: Settings, progress: Progress): Promise<readonly Figure[]> {
+  // What is started here ends with it, by the handlers of "exit".
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-fleet-'));
   try {
     await bundleController(join(folder, 'program'));

@@ -2,12 +2,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Progress } from '../settings.ts';
 import type { Order, Told } from './messages.ts';
 import { type Seen, sumOf } from './tally.ts';
 
 /** Each agent has two connections at most, and a process 20,000 files by common limits. */
 const AGENTS_PER_PROCESS = 5000;
 const LOOK_EVERY_MS = 100;
+const TELL_EVERY_MS = 10_000;
 
 export interface Member {
   readonly host: string;
@@ -18,10 +20,14 @@ export interface Member {
 export class Fleet implements Disposable {
   readonly #members: readonly Member[];
   readonly #folder: string;
+  readonly #progress: Progress;
   readonly #processes: { readonly child: ChildProcess; seen: Seen | undefined }[] = [];
   #broken: Error | undefined;
+  #revision = '';
+  #controller = '';
 
-  constructor(members: readonly Member[], folder: string) {
+  constructor(members: readonly Member[], folder: string, progress: Progress) {
+    this.#progress = progress;
     this.#members = members;
     this.#folder = folder;
     const count = Math.ceil(members.length / AGENTS_PER_PROCESS);
@@ -52,16 +58,21 @@ export class Fleet implements Disposable {
 
   /** From now on `seen` tells of this revision. */
   seek(revision: string): void {
+    this.#revision = revision;
     this.#tell({ type: 'seek', revision });
   }
 
   /** From now on `seen` tells of the answers of this controller. */
   watch(controller: string): void {
+    this.#controller = controller;
     this.#tell({ type: 'watch', controller });
   }
 
+  /** `undefined` while not all have told of what is sought now. */
   get seen(): Seen | undefined {
-    const all = this.#processes.flatMap(({ seen }) => seen ?? []);
+    const all = this.#processes.flatMap(({ seen }) =>
+      seen?.revision === this.#revision && seen.controller === this.#controller ? seen : [],
+    );
     return all.length < this.#processes.length ? undefined : sumOf(all);
   }
 
@@ -77,8 +88,13 @@ export class Fleet implements Disposable {
   /** Resolves with what was seen once that holds. Rejects with what was seen last after the bound. */
   async until(what: string, holds: (seen: Seen) => boolean, bound_ms: number): Promise<Seen> {
     const end = performance.now() + bound_ms;
+    let told_ms = performance.now();
     for (;;) {
       const { seen } = this;
+      if (performance.now() - told_ms > TELL_EVERY_MS) {
+        told_ms = performance.now();
+        this.#progress(`waits until ${what}: ${JSON.stringify(seen)}`);
+      }
       if (seen !== undefined && holds(seen)) return seen;
       if (this.#broken !== undefined) throw this.#broken;
       if (performance.now() > end) throw new Error(`not within ${bound_ms} ms: ${what}: ${JSON.stringify(seen)}`);

@@ -131,7 +131,7 @@ class Scenario {
       if (controller === undefined) throw new Error('there is no controller');
       return { host, controller: controller.url, address: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}` };
     });
-    const fleet = new Fleet(members, join(folder, 'agents'));
+    const fleet = new Fleet(members, join(folder, 'agents'), (line) => this.#say(line));
     this.#parts.fleet = fleet;
     return fleet;
   }
@@ -155,9 +155,8 @@ class Scenario {
 
   async #pushReachesAll(fleet: Fleet, repository: FleetRepository): Promise<void> {
     const { controllers } = this.#parts;
-    const revision = await repository.commit(2);
-    fleet.seek(revision);
     const before = fleet.seen;
+    fleet.seek(await repository.commit(2));
     const cpu = controllers.map(({ cpu_s }) => cpu_s);
     const push = repository.push(this.#remote);
     const accepted_ms = await push.accepted;
@@ -195,8 +194,7 @@ class Scenario {
     const [killed] = controllers;
     const [start] = this.#starts;
     if (killed === undefined || start === undefined) throw new Error('there is no controller');
-    const revision = await repository.commit(3);
-    fleet.seek(revision);
+    fleet.seek(await repository.commit(3));
     const push = repository.push(this.#remote);
     const all = fleet.size;
     const before = await fleet.until('some have it', ({ given }) => given > all * KILLED_AT_SHARE, PUSH_BOUND_MS);

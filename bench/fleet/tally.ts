@@ -1,5 +1,8 @@
 /** What agents of one process have seen, in a form that crosses processes. Moments are by `Date.now()`. */
 export interface Seen {
+  /** What was sought, and which controller was watched, when it was seen. */
+  readonly revision: string;
+  readonly controller: string;
   /** Agents that have a manifest of the sought revision, and the moment of the last one. */
   readonly given: number;
   readonly lastGiven_ms: number;
@@ -21,6 +24,8 @@ export function sumOf(parts: readonly Seen[]): Seen {
   const sum = (of: (seen: Seen) => number): number => parts.reduce((total, seen) => total + of(seen), 0);
   const last = (of: (seen: Seen) => number): number => Math.max(0, ...parts.map(of));
   return {
+    revision: parts[0]?.revision ?? '',
+    controller: parts[0]?.controller ?? '',
     given: sum(({ given }) => given),
     lastGiven_ms: last(({ lastGiven_ms }) => lastGiven_ms),
     reported: sum(({ reported }) => reported),
@@ -97,6 +102,8 @@ export class Tally {
 
   get seen(): Seen {
     return {
+      revision: this.#revision,
+      controller: this.#controller,
       given: this.#given.size,
       lastGiven_ms: lastOf(this.#given),
       reported: this.#reported.size,
