@@ -77,7 +77,7 @@ complete -o filenames -F _holdfast holdfast
 `;
 }
 
-/** \`rollout/status\`: what can come after what, without spaces. */
+/** `rollout/status`: what can come after what, without spaces. */
 function branches(words: Words): readonly string[] {
   return [...words.keys()].filter((after) => after !== '').map((after) => after.replace(' ', '/'));
 }
@@ -104,7 +104,7 @@ _holdfast() {
 ${cases.join('')}  esac
   _describe 'holdfast' words_here || _files
 }
-compdef _holdfast holdfast
+if [ "$funcstack[1]" = _holdfast ]; then _holdfast "$@"; else compdef _holdfast holdfast; fi
 `;
 }
 
