@@ -63,6 +63,7 @@ const controller: Part = {
       const text = `#!/bin/sh\nexec /usr/lib/holdfast-controller/node /usr/lib/holdfast-controller/controller/${program}.mjs "$@"\n`;
       await writeFile(join(tree, 'usr/bin', command), text, { mode: 0o755 });
     }
+    await completions(join(folder, 'controller/holdfast.mjs'), join(tree, 'usr/share'));
     await put('bootstrap/systemd/holdfast-controller.service', join(tree, UNITS, 'holdfast-controller.service'));
     await put('bootstrap/deb/controller/sysusers.conf', join(tree, 'usr/lib/sysusers.d/holdfast-controller.conf'));
     await put('bootstrap/deb/controller/default', join(tree, 'etc/default/holdfast-controller'));
@@ -149,6 +150,22 @@ async function put(source: string, path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await cp(join(root, source), path);
   await chmod(path, 0o644);
+}
+
+/** Where the shells look for what completes a command. */
+const COMPLETIONS = {
+  bash: 'bash-completion/completions/holdfast',
+  zsh: 'zsh/vendor-completions/_holdfast',
+  fish: 'fish/vendor_completions.d/holdfast.fish',
+} as const;
+
+async function completions(program: string, share: string): Promise<void> {
+  for (const [shell, place] of Object.entries(COMPLETIONS)) {
+    const path = join(share, place);
+    await mkdir(dirname(path), { recursive: true });
+    const argv = [process.execPath, program, 'completion', shell];
+    await writeFile(path, await mustRun(argv, { timeout_ms: PACK_TIMEOUT_MS }), { mode: 0o644 });
+  }
 }
 
 async function link(target: string, path: string): Promise<void> {

@@ -8,6 +8,7 @@ export const completion: Command = {
   args: 'SHELL',
   summary: 'what makes bash, zsh or fish complete the commands, options and hosts',
   about:
+    'The package of the controller has installed it. Elsewhere:\n' +
     'bash: holdfast completion bash > /etc/bash_completion.d/holdfast\n' +
     'zsh:  holdfast completion zsh > /usr/local/share/zsh/site-functions/_holdfast\n' +
     'fish: holdfast completion fish > ~/.config/fish/completions/holdfast.fish',
