@@ -55,10 +55,24 @@ export class NodeSqliteDialect implements Dialect {
 
 class TurnTakingDriver extends SqliteDriver {
   #connection: DatabaseConnection | undefined;
+  #taken = false;
+  readonly #waiting: (() => void)[] = [];
 
+  /**
+   * Who asks first is first. Kysely's own lock wakes all that wait each time that it is free, of whom one gets it: 2,000
+   * requests at once would never end.
+   */
   override async acquireConnection(): Promise<DatabaseConnection> {
+    if (this.#taken) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#taken = true;
     this.#connection ??= new TurnTakingConnection(await super.acquireConnection());
     return this.#connection;
+  }
+
+  override async releaseConnection(): Promise<void> {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#taken = false;
+    else next();
   }
 }
 
@@ -91,6 +105,11 @@ class TurnTakingConnection implements DatabaseConnection {
 
 /** SQLite undoes the creation of tables with the transaction, so a migration that is killed leaves nothing. */
 class TransactionalAdapter extends SqliteAdapter {
+  /** The driver itself sees to it that its connection is lent to one at a time. */
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
+
   override get supportsTransactionalDdl(): boolean {
     return true;
   }
