@@ -37,7 +37,8 @@ const QUIET_BOUND_MS = 180_000;
 const RESTART_AFTER_MS = 1000;
 /** The controller is killed when so many of the agents have what is pushed. */
 const KILLED_AT_SHARE = 0.2;
-const NEW_AGENTS_PER_S = 500;
+/** Machines are enrolled one after another; the crowd comes with the restart. */
+const NEW_AGENTS_PER_S = 100;
 
 /** What must be stopped in the end, however it ends. */
 interface Parts {
