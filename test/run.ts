@@ -20,7 +20,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   agent: { about: 'the daemon on real hosts', needs: 'hosts' },
   controller: { about: 'the controller: attacks, and what it shares with others', needs: 'hosts' },
   drift: { about: 'the reference deployment, broken by hand and healed', needs: 'hosts' },
-  faults: { about: 'kills, full disks and other bad days', needs: 'hosts', long: true },
+  faults: { about: 'kills, full disks and other bad days', needs: 'hosts' },
   e2e: { about: 'up, push, browser, down', needs: 'hosts' },
   peers: { about: 'beside Ansible on the same host', needs: 'hosts', long: true },
 };
