@@ -26,7 +26,7 @@ export const revisions: Command = {
     work.answer(answer, () => {
       if (answer.revisions.length === 0) return 'no revision yet\n';
       const columns = [
-        { title: 'REVISION', value: ({ revision }: ShownRevision) => short(revision) },
+        { title: 'REVISION', value: ({ revision }: ShownRevision) => short(revision), whole: true as const },
         { title: 'STATE', value: ({ state }: ShownRevision) => state, state: true as const },
         { title: 'WHEN', value: ({ seen_ms }: ShownRevision) => agoText(seen_ms, io.now_ms()) },
         { title: 'BY', value: ({ pushedBy }: ShownRevision) => pushedBy },
@@ -63,7 +63,7 @@ export const audit: Command = {
     work.answer(answer, () => {
       if (answer.audit.length === 0) return 'nothing\n';
       const columns = [
-        { title: 'WHEN', value: ({ at_ms }: AuditRow) => momentText(at_ms) },
+        { title: 'WHEN', value: ({ at_ms }: AuditRow) => momentText(at_ms), whole: true as const },
         { title: 'WHO', value: ({ actor }: AuditRow) => actor },
         { title: 'FROM', value: ({ address }: AuditRow) => address },
         { title: 'DID', value: ({ action }: AuditRow) => action },

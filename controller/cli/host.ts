@@ -2,6 +2,7 @@ import type { Report } from '../../desired-state/schema/report.ts';
 import type { HostStatus } from '../hosts.ts';
 import { UsageError } from '../options.ts';
 import type { CertificatesTable } from '../store/tables.ts';
+import type { Client } from './client.ts';
 import type { Command } from './command.ts';
 import { paintState } from './paint.ts';
 import { resourceLines } from './resource-lines.ts';
@@ -52,6 +53,13 @@ export const hostShow: Command = {
   status1: 'the host is not converged',
 };
 
+interface Certificates {
+  readonly certificates: readonly CertificatesTable[];
+}
+
+/** So much of a fingerprint is shown, and suffices to name it. */
+const SHOWN_DIGITS = 16;
+
 export const hostCertificates: Command = {
   name: 'host certificates',
   args: '[HOST]',
@@ -59,14 +67,17 @@ export const hostCertificates: Command = {
   online: true,
   async run(work) {
     const { args, io } = work;
-    type Answer = { readonly certificates: readonly CertificatesTable[] };
-    const answer = await (await work.client()).ask<Answer>('GET /v1/certificates', { query: { host: args[0] } });
+    const answer = await (await work.client()).ask<Certificates>('GET /v1/certificates', { query: { host: args[0] } });
     work.answer(answer, () => {
       const now_ms = io.now_ms();
       if (answer.certificates.length === 0) return 'no certificate\n';
       const columns = [
         { title: 'HOST', value: ({ host }: CertificatesTable) => host },
-        { title: 'FINGERPRINT', value: ({ fingerprint }: CertificatesTable) => fingerprint },
+        {
+          title: 'FINGERPRINT',
+          value: ({ fingerprint }: CertificatesTable) => fingerprint.slice(0, SHOWN_DIGITS),
+          whole: true as const,
+        },
         { title: 'ISSUED', value: ({ issued_ms }: CertificatesTable) => agoText(issued_ms, now_ms) },
         { title: 'EXPIRES', value: ({ expires_ms }: CertificatesTable) => agoText(expires_ms, now_ms) },
         { title: 'REVOKED', value: (one: CertificatesTable) => revokedText(one) },
@@ -94,16 +105,26 @@ export const hostRevoke: Command = {
     const why = work.text('why');
     if (why === undefined) throw new UsageError('--why is wanted: it is what the host and the audit log are told');
     const client = await work.client();
-    const isFingerprint = /^[0-9a-f]{64}$/.test(which);
-    const answer = isFingerprint
-      ? await client.ask<object>('POST /v1/certificates/{id}/revoke', { path: { id: which }, body: { why } })
-      : await client.ask<{ revoked: readonly string[] }>('POST /v1/certificates/of/{name}/revoke', {
-          path: { name: which },
-          body: { why },
-        });
+    const fingerprint = await fingerprintOf(which, client);
+    const answer =
+      fingerprint !== undefined
+        ? await client.ask<object>('POST /v1/certificates/{id}/revoke', { path: { id: fingerprint }, body: { why } })
+        : await client.ask<{ revoked: readonly string[] }>('POST /v1/certificates/of/{name}/revoke', {
+            path: { name: which },
+            body: { why },
+          });
     const none = 'revoked' in answer && Array.isArray(answer.revoked) && answer.revoked.length === 0;
     work.answer(answer, () => (none ? `${which} has no certificate that counts\n` : `${which} is revoked\n`));
     return none ? 1 : 0;
   },
   status1: 'there was nothing to revoke',
 };
+
+/** `undefined` where it is the name of a host. */
+async function fingerprintOf(which: string, client: Client): Promise<string | undefined> {
+  if (!/^[0-9a-f]{16,64}$/.test(which)) return undefined;
+  const { certificates } = await client.ask<Certificates>('GET /v1/certificates');
+  const [found, ...more] = certificates.filter(({ fingerprint }) => fingerprint.startsWith(which));
+  if (more.length > 0) throw new UsageError(`more than one certificate begins with ${which}: give more of it`);
+  return found?.fingerprint;
+}

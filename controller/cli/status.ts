@@ -4,7 +4,7 @@ import { hostColumns } from './hosts.ts';
 import { paintState } from './paint.ts';
 import { CommandError } from './settings.ts';
 import { table } from './table.ts';
-import { agoText, count, oneLine, short } from './text.ts';
+import { agoText, count, oneLine, short, spanText } from './text.ts';
 
 export interface StatusAnswer {
   readonly served?: { readonly revision: string; readonly since_ms: number };
@@ -43,7 +43,7 @@ export function statusText(answer: StatusAnswer, io: Io): string {
   const lines = [
     served === undefined
       ? 'nothing is served yet'
-      : `revision ${short(served.revision)} is served since ${agoText(served.since_ms, now_ms)}`,
+      : `revision ${short(served.revision)} is served for ${spanText(now_ms - served.since_ms)}`,
   ];
   if (wanted !== undefined && wanted.revision !== served?.revision) {
     const how = wanted.refused ? io.paint('red', 'refused') : 'wanted';

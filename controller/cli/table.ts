@@ -7,6 +7,8 @@ export interface Column<Row> {
   /** Its words have colours. */
   readonly state?: true;
   readonly right?: true;
+  /** It says nothing when it is cut. */
+  readonly whole?: true;
 }
 
 export interface TableOptions {
@@ -30,7 +32,10 @@ export function table<Row>(
     const longest = cells.reduce((most, line) => Math.max(most, lengthOf(line[index] ?? '')), 0);
     return Math.max(title.length, longest);
   });
-  if (width !== undefined) shrink(widths, width - GAP.length * (columns.length - 1));
+  if (width !== undefined) {
+    const cuttable = columns.flatMap(({ whole }, index) => (whole === true ? [] : [index]));
+    shrink(widths, cuttable, width - GAP.length * (columns.length - 1));
+  }
   const line = (texts: readonly string[], isTitle: boolean): string => {
     const parts = columns.map(({ right, state }, index) => {
       const text = cut(texts[index] ?? '', widths[index] ?? 0);
@@ -45,14 +50,15 @@ export function table<Row>(
   return [line(titles, true), ...cells.map((texts) => line(texts, false))].join('');
 }
 
-function shrink(widths: number[], room: number): void {
+/** Takes from the widest of those that may be cut, until all fit or none has anything left to give. */
+function shrink(widths: number[], cuttable: readonly number[], room: number): void {
   let excess = widths.reduce((sum, one) => sum + one, 0) - room;
   while (excess > 0) {
-    const widest = widths.reduce((best, one, index) => (one >= (widths[best] ?? 0) ? index : best), 0);
-    const second = widths.reduce((most, one, index) => (index === widest ? most : Math.max(most, one)), LEAST);
+    const widest = cuttable.reduce((best, index) => ((widths[index] ?? 0) >= (widths[best] ?? 0) ? index : best), -1);
     const now = widths[widest] ?? 0;
     if (now <= LEAST) return;
-    const next = Math.max(LEAST, now - excess, Math.min(second, now - 1));
+    const others = cuttable.filter((index) => index !== widest).map((index) => widths[index] ?? 0);
+    const next = Math.max(LEAST, now - excess, Math.min(Math.max(LEAST, ...others), now - 1));
     excess -= now - next;
     widths[widest] = next;
   }

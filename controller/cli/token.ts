@@ -80,7 +80,7 @@ export const tokenList: Command = {
     if (work.flag('join')) {
       const answer = await client.ask<{ joinTokens: readonly JoinTokenView[] }>('GET /v1/join-tokens');
       const columns = [
-        { title: 'ID', value: ({ id }: JoinTokenView) => id },
+        { title: 'ID', value: ({ id }: JoinTokenView) => id, whole: true as const },
         { title: 'HOST', value: ({ host }: JoinTokenView) => host ?? 'any' },
         { title: 'USES', value: ({ uses_left }: JoinTokenView) => uses_left, right: true as const },
         { title: 'ENDS', value: ({ expires_ms }: JoinTokenView) => agoText(expires_ms, now_ms) },
@@ -93,7 +93,7 @@ export const tokenList: Command = {
     }
     const answer = await client.ask<{ tokens: readonly TokenView[] }>('GET /v1/tokens');
     const columns = [
-      { title: 'ID', value: ({ id }: TokenView) => id },
+      { title: 'ID', value: ({ id }: TokenView) => id, whole: true as const },
       { title: 'NAME', value: ({ name }: TokenView) => name },
       { title: 'ROLE', value: ({ role }: TokenView) => role },
       { title: 'MADE', value: ({ created_ms }: TokenView) => agoText(created_ms, now_ms) },
