@@ -66,11 +66,13 @@ export function httpBackend(app: FastifyInstance, options: HttpBackendOptions): 
       const detail = `${running[sort]} ${sort} are under way, which is all that this controller takes at once: try again`;
       throw new Problem({ status: 503, title: 'Busy', detail, headers: { 'retry-after': '5' } });
     }
+    const posted = request.method === 'POST';
+    // Asking for refs is over a moment after git has its answer, when the push itself may be here already: it takes no place of one.
+    const place = pushing && posted ? 'pushes' : 'fetches';
     const by: Pusher = { actor: actorOf(operator), role: operator.role, address: request.ip };
     const push = options.pushes.begin(by);
-    running[sort] += 1;
+    running[place] += 1;
     const [path = '', query = ''] = request.url.split('?', 2);
-    const posted = request.method === 'POST';
     reply.hijack();
     try {
       await runCgi(
@@ -91,7 +93,7 @@ export function httpBackend(app: FastifyInstance, options: HttpBackendOptions): 
     } catch (error) {
       refuse(request, reply, error);
     } finally {
-      running[sort] -= 1;
+      running[place] -= 1;
       options.pushes.end(push);
       if (pushing && posted) options.pushed();
     }
