@@ -6,11 +6,17 @@ import { bringUp, hostOf } from '../test/hosts/compose.ts';
 import { tryDocker } from '../test/hosts/docker.ts';
 import { ensureEngine, ensureProgram } from '../test/hosts/engine.ts';
 import { controllerStatus } from './local/controller-api.ts';
-import { awaitController, awaitHosts, awaitSite } from './local/converge.ts';
+import { awaitAnswer, awaitController, awaitHosts, awaitSite } from './local/converge.ts';
 import { installAgent, installController } from './local/install.ts';
 import { ensureKeys } from './local/keys.ts';
 import { createProgress, type Progress } from './local/progress.ts';
-import { ensureRepositories, type Repositories } from './local/repositories.ts';
+import {
+  type Access,
+  accessTo,
+  type DesiredState,
+  ensureApplication,
+  ensureDesiredState,
+} from './local/repositories.ts';
 import { type LocalSettings, localSettings, MANAGED } from './local/settings.ts';
 import { hostLines } from './local/status-text.ts';
 import { buildPackages } from './package.ts';
@@ -27,9 +33,9 @@ async function up(settings: LocalSettings, progress: Progress): Promise<string> 
   progress.step('building the host image');
   await ensureImage('bookworm', log);
 
-  progress.step('making keys, repositories and packages');
+  progress.step('making keys, the application’s repository and packages');
   const keys = await ensureKeys(settings);
-  const repositories = await ensureRepositories(settings);
+  await ensureApplication(settings);
   const packages = await buildPackages(join(stateFolder, 'packages'));
 
   progress.step('starting controller, db and web');
@@ -37,6 +43,10 @@ async function up(settings: LocalSettings, progress: Progress): Promise<string> 
 
   progress.step('installing the controller');
   await installController(await hostOf(set, 'controller'), { packages, keys });
+  await awaitAnswer(settings, keys);
+
+  progress.step('pushing the desired state');
+  const desiredState = await ensureDesiredState(settings, keys);
   await awaitController(settings, keys);
 
   progress.step('installing the agents');
@@ -51,7 +61,8 @@ async function up(settings: LocalSettings, progress: Progress): Promise<string> 
   progress.step('asking the site');
   await awaitSite(settings);
   progress.end();
-  return farewell(settings, repositories, hostLines(await controllerStatus(settings.controllerUrl, keys)));
+  const hosts = hostLines(await controllerStatus(settings.controllerUrl, keys));
+  return farewell(settings, { desiredState, access: await accessTo(settings, keys), hosts });
 }
 
 /** A network of the machine or of another set at the same addresses would make a riddle of every later error. */
@@ -68,12 +79,15 @@ async function mustBeFree({ set }: LocalSettings): Promise<void> {
   );
 }
 
-function farewell({ siteUrl, set, stateFolder }: LocalSettings, repositories: Repositories, hosts: string): string {
+function farewell(
+  { siteUrl, set, stateFolder }: LocalSettings,
+  { desiredState, access, hosts }: { desiredState: DesiredState; access: Access; hosts: string },
+): string {
   const edit =
-    repositories.editing === 'here'
+    desiredState.editing === 'here'
       ? ['vim desired-state/roles/web.yaml', "git commit -am 'web: …' && git push holdfast HEAD:main"]
       : [
-          `git clone ${repositories.desiredState} my-desired-state && cd my-desired-state`,
+          `git clone ${access.options.map(shellWord).join(' ')} ${desiredState.url} my-desired-state && cd my-desired-state`,
           'vim desired-state/roles/web.yaml',
           "git commit -am 'web: …' && git push",
         ];
@@ -90,11 +104,14 @@ function farewell({ siteUrl, set, stateFolder }: LocalSettings, repositories: Re
     '',
     hosts.trimEnd(),
     '',
-    ...(repositories.unpushed
+    ...(desiredState.unpushed
       ? ['This clone has commits that the hosts do not run yet: git push holdfast HEAD:main', '']
       : []),
-    'Change something and push it; the hosts follow within seconds:',
+    'Change something and push it; the push says what it will do, and how it goes:',
     ...edit.map((line) => `  ${line}`),
+    ...(process.env['GIT_SSL_CAINFO'] === undefined
+      ? []
+      : ['  (first: unset GIT_SSL_CAINFO, which keeps git from trusting the certificate of this controller)']),
     '',
     'See how they are:',
     ...look.map((line) => `  ${line}`),
@@ -104,6 +121,10 @@ function farewell({ siteUrl, set, stateFolder }: LocalSettings, repositories: Re
     '',
   ];
   return lines.join('\n');
+}
+
+function shellWord(word: string): string {
+  return /^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 const progress = createProgress(process.stderr);

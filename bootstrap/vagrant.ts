@@ -2,7 +2,7 @@
  * What the Vagrantfile asks for before its machines come up: keys, repositories and packages in `.holdfast`, laid out as
  * the scripts in the machines expect them. Everything that is there already stays.
  * `image` also builds the host image, for Vagrant's docker provider, and prints its tag. `join NAME` waits for the
- * controller and leaves a join token for that host there, too.
+ * controller, pushes the desired state to one that has none, and leaves a join token for that host there, too.
  */
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ensureImage } from '../test/hosts/build-image.ts';
 import { joinToken } from './local/controller-api.ts';
 import { ensureKeys } from './local/keys.ts';
-import { ensureRepositories } from './local/repositories.ts';
+import { ensureApplication, ensureDesiredState } from './local/repositories.ts';
 import { localSettings } from './local/settings.ts';
 import { buildPackages } from './package.ts';
 
@@ -21,7 +21,7 @@ const POLL_MS = 1000;
 async function prepare(): Promise<string> {
   const settings = localSettings();
   const keys = await ensureKeys(settings);
-  await ensureRepositories(settings);
+  await ensureApplication(settings);
   const packages = await buildPackages(join(settings.stateFolder, 'packages'));
   const folder = join(settings.stateFolder, 'machine');
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -46,6 +46,7 @@ async function leaveJoinToken(host: string): Promise<void> {
   const deadline = performance.now() + CONTROLLER_TIMEOUT_MS;
   for (;;) {
     try {
+      await ensureDesiredState(settings, keys);
       const token = await joinToken(settings.controllerUrl, keys, host);
       await writeFile(join(settings.stateFolder, 'machine', `join-token-${host}`), token, { mode: 0o600 });
       return;

@@ -5,8 +5,8 @@
 #   controller.sh FOLDER [SEED OWNER]
 #
 # FOLDER holds controller.deb, controller.deb.sha256, secrets.yaml, admin.token, ca.crt, ca.key.
-# The repositories are /srv/git/desired-state.git and /srv/git/todomvc.git: mounted there, or copied once from SEED, a folder
-# that holds them, and then owned by OWNER, who may push to them over ssh.
+# The application's repository is /srv/git/todomvc.git: mounted there, or copied once from SEED, a folder that holds it, and
+# then owned by OWNER, who may push to it over ssh. The desired state is pushed to the controller.
 set -eu
 here=$(dirname "$0")
 from=$1
@@ -47,19 +47,17 @@ apt_install() {
     </dev/null
 }
 
-seed_repositories() {
-  for name in desired-state todomvc; do
-    [ ! -d "/srv/git/$name.git" ] || continue
-    mkdir -p /srv/git
-    rm -rf "/srv/git/$name.new"
-    cp -r "$seed/$name.git" "/srv/git/$name.new"
-    chown -R "$owner" "/srv/git/$name.new"
-    mv "/srv/git/$name.new" "/srv/git/$name.git"
-  done
+seed_application() {
+  [ ! -d /srv/git/todomvc.git ] || return 0
+  mkdir -p /srv/git
+  rm -rf /srv/git/todomvc.new
+  cp -r "$seed/todomvc.git" /srv/git/todomvc.new
+  chown -R "$owner" /srv/git/todomvc.new
+  mv /srv/git/todomvc.new /srv/git/todomvc.git
 }
 
 install_package
-if [ -n "$seed" ]; then seed_repositories; fi
+if [ -n "$seed" ]; then seed_application; fi
 put "$from/secrets.yaml" "$config/secrets.yaml" holdfast-controller 0600
 put "$from/admin.token" "$config/admin.token" holdfast-controller 0600
 put "$from/ca.crt" "$config/ca.crt" holdfast-controller 0644

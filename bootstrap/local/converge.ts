@@ -14,6 +14,11 @@ const CONTROLLER_TIMEOUT_MS = 60_000;
 const POLL_MS = 500;
 const MAX_LINE = 100;
 
+/** The controller answers, whatever it says. */
+export async function awaitAnswer(settings: LocalSettings, keys: Keys): Promise<void> {
+  await until(CONTROLLER_TIMEOUT_MS, () => controllerStatus(settings.controllerUrl, keys));
+}
+
 /** The controller serves a revision. Rejects with the issues of one that it refuses. */
 export async function awaitController(settings: LocalSettings, keys: Keys): Promise<ControllerStatus> {
   return until(CONTROLLER_TIMEOUT_MS, async () => {

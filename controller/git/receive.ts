@@ -172,7 +172,9 @@ export class Receive {
   ): Promise<void> {
     const preview = asked.type === 'preview';
     const bound_ms = preview ? this.#bounds.preview_ms : this.#bounds.plan_ms;
-    const plans = await this.#options.planner.plan(compilation, { bound_ms, signal });
+    const planned = await this.#options.planner.plan(compilation, { bound_ms, signal });
+    // Those that wait for something are told of below.
+    const plans = planned.filter(({ host }) => !compilation.pending.has(host));
     if (preview) for (const line of diffLines(plans)) say(line);
     for (const line of planLines(plans)) say(line);
     for (const [reason, hosts] of byReason(compilation)) say(`${some(hosts)}: nothing yet (${reason})`);

@@ -43,7 +43,7 @@ export class Certificates {
   readonly #authority: Authority;
   readonly #known: Remembered<KnownCertificate>;
   readonly #notes: Note[] = [];
-  #noting: Promise<void> | undefined;
+  #isNoting = false;
   #lastNoted_ms = Number.NEGATIVE_INFINITY;
 
   constructor(parts: TrustParts & { readonly authority: Authority }) {
@@ -158,18 +158,19 @@ export class Certificates {
   #note({ fingerprint }: CertificatesTable, machine: KnownMachine): Promise<void> {
     return new Promise((done, failed) => {
       this.#notes.push({ fingerprint, machine: JSON.stringify(machine), done, failed });
-      this.#noting ??= this.#writeNotes();
+      if (!this.#isNoting) void this.#writeNotes();
     });
   }
 
   async #writeNotes(): Promise<void> {
+    this.#isNoting = true;
     while (this.#notes.length > 0) {
       const pause_ms = this.#lastNoted_ms + NOTES_GATHERED_MS - performance.now();
       if (pause_ms > 0) await sleep(pause_ms);
       await this.#writeNoted(this.#notes.splice(0, NOTES_PER_WRITE));
       this.#lastNoted_ms = performance.now();
     }
-    this.#noting = undefined;
+    this.#isNoting = false;
   }
 
   async #writeNoted(notes: readonly Note[]): Promise<void> {

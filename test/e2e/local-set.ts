@@ -5,13 +5,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as v from 'valibot';
+import { ensureKeys } from '../../bootstrap/local/keys.ts';
+import { accessTo, desiredStateUrl } from '../../bootstrap/local/repositories.ts';
+import { localSettings } from '../../bootstrap/local/settings.ts';
 import { hostOf } from '../hosts/compose.ts';
 import { type Host } from '../hosts/host.ts';
 import { mustRun, type ProcessResult, runProcess } from '../hosts/process.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const COMMAND_TIMEOUT_MS = 900_000;
+const PUSH_TIMEOUT_MS = 360_000;
 const POLL_MS = 250;
+
+export interface Pushed {
+  readonly commit: string;
+  readonly code: number;
+  /** As the terminal showed it. */
+  readonly said: string;
+}
 
 const statusSchema = v.object({
   whyDifferent: v.optional(v.string()),
@@ -81,17 +92,18 @@ export class LocalSet {
     }
   }
 
-  /** Edits one file of a repository as a person would, and pushes. Resolves to the new commit. */
+  /** Edits one file of a repository as a person would, and pushes. Resolves to the new commit and what git said. */
   async push(options: {
     repository: 'desired-state' | 'todomvc';
     file: string;
     edit: (text: string) => string;
-  }): Promise<string> {
-    const branch = options.repository === 'todomvc' ? 'master' : 'main';
+  }): Promise<Pushed> {
+    const { branch, url, access } = await this.#repository(options.repository);
     const work = await mkdtemp(join(tmpdir(), 'holdfast-edit-'));
     try {
-      const git = (...args: readonly string[]): Promise<string> => mustRun(['git', '-C', work, ...args]);
-      await git('clone', '--quiet', `--branch=${branch}`, join(this.stateFolder, `git/${options.repository}.git`), '.');
+      const git = (...args: readonly string[]): Promise<string> =>
+        mustRun(['git', '-C', work, ...(access?.options ?? []), ...args], { env: { ...access?.env } });
+      await git('clone', '--quiet', `--branch=${branch}`, url, '.');
       const path = join(work, options.file);
       const before = await readFile(path, 'utf8').catch(() => '');
       const text = options.edit(before);
@@ -100,11 +112,24 @@ export class LocalSet {
       await git('add', '--all');
       const author = ['-c', 'user.name=Operator', '-c', 'user.email=operator@localhost', '-c', 'commit.gpgSign=false'];
       await git(...author, 'commit', '--quiet', '--message', `edit ${options.file}`);
-      await git('push', '--quiet', 'origin', branch);
-      return (await git('rev-parse', 'HEAD')).trim();
+      const pushed = await runProcess(['git', '-C', work, ...(access?.options ?? []), 'push', 'origin', branch], {
+        env: { ...access?.env },
+        timeout_ms: PUSH_TIMEOUT_MS,
+      });
+      return { commit: (await git('rev-parse', 'HEAD')).trim(), code: pushed.code, said: pushed.stderr };
     } finally {
       await rm(work, { recursive: true, force: true });
     }
+  }
+
+  async #repository(name: 'desired-state' | 'todomvc') {
+    if (name === 'todomvc') return { branch: 'master', url: join(this.stateFolder, 'git/todomvc.git') };
+    const settings = localSettings(this.#env);
+    return {
+      branch: 'main',
+      url: desiredStateUrl(settings),
+      access: await accessTo(settings, await ensureKeys(settings)),
+    };
   }
 
   async dispose(): Promise<void> {
