@@ -12,6 +12,8 @@ const SCANT_BYTES = 16 * 1024 * 1024;
 const TRANSFER_BOUND_MS = 600_000;
 /** How long a look may wait for a fresh answer while it has an older one. */
 const PATIENCE_MS = 1_000;
+/** Who asks every `maxAge_ms` asks a moment before the last answer, which took its time, is that old. */
+const STILL_FRESH = 0.9;
 const MAX_REMEMBERED = 100;
 /** Stands for the repository in argument vectors; `insteadOf` in the environment says what it means. */
 const ALIAS = 'holdfast:source';
@@ -39,7 +41,7 @@ export function linuxGit({ files }: { readonly files: FileWriter }): GitWriter {
   async function remoteCommit(source: GitSource, maxAge_ms: number): Promise<Lookup> {
     const key = `${source.repository}\n${source.ref}`;
     const before = answers.get(key);
-    if (before !== undefined && performance.now() - before.at_ms < maxAge_ms) return before.lookup;
+    if (before !== undefined && performance.now() - before.at_ms < maxAge_ms * STILL_FRESH) return before.lookup;
     const asking = running.get(key) ?? ask(key, source);
     if (before === undefined) return asking;
     return Promise.race([asking, sleep(PATIENCE_MS, before.lookup, { ref: false })]);
