@@ -73,6 +73,8 @@ export interface Withheld {
 const ATTEMPTS = 20;
 /** What could not be written down, as when the database is away, is tried again after this. */
 const RETRY_MS = 2_000;
+/** Messages only shorten the delay: a controller that was killed between a change and its message has told nobody. */
+const CATCH_UP_MS = 2_000;
 const MOST_WAIT_MS = 60_000;
 /** Hosts that are told at once why they wait. */
 const MOST_TOLD = 200;
@@ -96,6 +98,7 @@ export class Rollouts {
   #pushed: Rollout | undefined;
   #listening_ms = 0;
   #timer: NodeJS.Timeout | undefined;
+  #catchUpTimer: NodeJS.Timeout | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #kicked = false;
   #closed = false;
@@ -117,11 +120,13 @@ export class Rollouts {
     );
     await this.#exclusive(() => this.#load());
     this.look();
+    if (store.shared) this.#catchUpSoon();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#catchUpTimer);
     for (const end of this.#ends) end();
     this.#tell();
     await this.#queue.catch(() => undefined);
@@ -618,6 +623,30 @@ export class Rollouts {
     if (current === undefined || current.rollout.revision !== revision || isOver(current.rollout.state))
       return undefined;
     return current.hosts.get(host);
+  }
+
+  #catchUpSoon(): void {
+    if (this.#closed) return;
+    this.#catchUpTimer = setTimeout(() => {
+      this.#catchUp()
+        .catch((error: unknown) => this.#options.log.warn({ reason: messageOf(error) }, 'the rollouts cannot be read'))
+        .finally(() => this.#catchUpSoon());
+    }, CATCH_UP_MS);
+    this.#catchUpTimer.unref();
+  }
+
+  /** Reads again what others have changed without a word. */
+  async #catchUp(): Promise<void> {
+    if (!(await this.#exclusive(() => this.#isBehind()))) return;
+    await this.#options.serving.refresh();
+    await this.#reload();
+  }
+
+  async #isBehind(): Promise<boolean> {
+    const { db } = this.#options.store;
+    const id = await latestId(db);
+    if (id !== this.#latest) return true;
+    return id !== 0 && (await loadRollout(db, id))?.version !== this.#current?.rollout.version;
   }
 
   #wake(after_ms: number): void {

@@ -158,6 +158,20 @@ test('a push to one controller wakes the hosts that another one holds, and tells
   await until('it is paused here, too', () => stateOf(one).startsWith('paused'));
 });
 
+test('a push whose messages were lost with the controller that took it is found all the same', async (context) => {
+  const world = await World.create(context);
+  const one = await converged(world);
+  const two = await world.start({ deaf: true });
+  two.woken.length = 0;
+  await world.push(one, treeOfWebs(3, { rollout: CANARY, content: 'two' }), 'r2');
+  await one.close();
+  await until('the other serves the canary', async () => (await contents(two))['web-1'] === 'two');
+  assert.ok(two.woken.includes('web-1'), 'a held request is let go');
+  await world.report(two, 'web-1');
+  await world.pass(two, 10_000);
+  await until('it goes on with the rest', async () => (await contents(two))['web-3'] === 'two');
+});
+
 test('a preview and a pause reach a host at whatever controller it is', async (context) => {
   const world = await World.create(context);
   const [one, two] = [await world.start(), await world.start()];

@@ -38,9 +38,10 @@ class LinkedBus implements Bus {
   readonly #own = new Subscribers(quiet);
   readonly #all: Set<LinkedBus>;
 
-  constructor(all: Set<LinkedBus>) {
-    this.#all = all;
-    all.add(this);
+  /** One that is `deaf` hears only itself. */
+  constructor(all: Set<LinkedBus>, deaf = false) {
+    this.#all = deaf ? new Set([this]) : all;
+    if (!deaf) all.add(this);
   }
 
   async publish(topic: Topic, text: string): Promise<void> {
@@ -89,9 +90,9 @@ export class World {
     return new World(context, store);
   }
 
-  async start(): Promise<Controller> {
+  async start({ deaf = false } = {}): Promise<Controller> {
     const { clock } = this;
-    const bus = new LinkedBus(this.#buses);
+    const bus = new LinkedBus(this.#buses, deaf);
     const store: Store = { ...this.store, bus, shared: true };
     const woken: string[] = [];
     const wake = (hosts: readonly string[]): void => void woken.push(...hosts);
