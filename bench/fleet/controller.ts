@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+const UNIT = join(import.meta.dirname, '../../bootstrap/systemd/holdfast-controller.service');
 const START_BOUND_MS = 120_000;
 const STOP_BOUND_MS = 15_000;
 const TICKS_PER_S = 100;
@@ -15,6 +16,14 @@ export interface ControllerOptions {
   readonly port: number;
   readonly args: readonly string[];
   readonly log: (line: string) => void;
+}
+
+/** The bounds of memory that the installed service has. */
+function nodeOptions(): readonly string[] {
+  const unit = readFileSync(UNIT, 'utf8');
+  const options = /^ExecStart=\S+((?: --\S+)+) \S+\.mjs /m.exec(unit)?.[1];
+  if (options === undefined) throw new Error(`${UNIT} starts the controller otherwise than is expected here`);
+  return options.trim().split(' ');
 }
 
 export class BenchController {
@@ -29,8 +38,7 @@ export class BenchController {
   /** Resolves once it listens. */
   static async start({ program, stateDirectory, port, args, log }: ControllerOptions): Promise<BenchController> {
     const listen = ['--listen', `127.0.0.1:${port}`, '--name', '127.0.0.1', '--state-directory', stateDirectory];
-    const extra = (process.env['HOLDFAST_BENCH_NODE_OPTIONS'] ?? '').split(' ').filter((one) => one !== '');
-    const child = spawn(process.execPath, [...extra, join(program, 'controller.mjs'), ...listen, ...args], {
+    const child = spawn(process.execPath, [...nodeOptions(), join(program, 'controller.mjs'), ...listen, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const { promise, resolve, reject } = Promise.withResolvers<string>();
