@@ -18,13 +18,13 @@ test('who asks at each interval gets an answer of this interval, and not of the 
   };
   execFileSync('git', ['init', '-q', '-b', 'master', folder]);
   const source = { repository: folder, ref: 'refs/heads/master' };
-  const { remoteCommit } = linuxGit({ files: linuxFiles() });
+  const git = linuxGit({ files: linuxFiles() });
 
   const first = commit();
-  assert.deepEqual(await remoteCommit(source, 60_000), { commit: first });
+  assert.deepEqual(await git.remoteCommit(source, 60_000), { commit: first });
   const second = commit();
-  assert.deepEqual(await remoteCommit(source, 60_000), { commit: first });
+  assert.deepEqual(await git.remoteCommit(source, 60_000), { commit: first });
   // A timer of one second, and an answer that took a few milliseconds.
   await sleep(950);
-  assert.deepEqual(await remoteCommit(source, 1000), { commit: second });
+  assert.deepEqual(await git.remoteCommit(source, 1000), { commit: second });
 });
