@@ -16,7 +16,7 @@ import { Previews } from './previews.ts';
 import { ReconcileLoop } from './reconcile-loop.ts';
 import { cut } from './report.ts';
 import { Reporter } from './reporter.ts';
-import { RunEffects } from './run-effects.ts';
+import { forgetAbsent, RunEffects } from './run-effects.ts';
 import { Schedule } from './schedule.ts';
 import type { StateFiles } from './state-files.ts';
 import {
@@ -88,7 +88,9 @@ export class Agent {
   #doing: string | undefined;
   #progress_ms = 0;
   #retryTimer: NodeJS.Timeout | undefined;
+  /** What is on disk. */
   #recollected: string | undefined;
+  #recollection: Recollection | undefined;
   #controllerState: ControllerView['state'] = 'none';
   #refusedReason: string | undefined;
   #withheldReason: string | undefined;
@@ -301,14 +303,11 @@ export class Agent {
     this.#run = run;
     const { revision, started_ms, duration_ms, dryRun } = run;
     this.#lastRun = { trigger, revision, started_ms, duration_ms, dryRun, counts: countStatuses(run) };
-    const present = new Set<string>();
     for (const result of run.resources) {
-      const name = refText(result);
-      present.add(name);
       const change = triedChange(result, run);
-      if (change !== undefined) this.#lastChanges.set(name, change);
+      if (change !== undefined) this.#lastChanges.set(refText(result), change);
     }
-    for (const name of this.#lastChanges.keys()) if (!present.has(name)) this.#lastChanges.delete(name);
+    forgetAbsent(this.#lastChanges, run);
     this.#effects.ended(run, trigger);
     this.#watches.refresh();
     this.#planRetry();
@@ -375,10 +374,12 @@ export class Agent {
 
   async #recollect(): Promise<void> {
     const { engine, files } = this.#parts;
-    const text = `${JSON.stringify(engine.recollection())}\n`;
-    if (text === this.#recollected) return;
-    await files.write(RECOLLECTION, text);
+    const recollection = engine.recollection();
+    if (recollection === this.#recollection) return;
+    const text = `${JSON.stringify(recollection)}\n`;
+    if (text !== this.#recollected) await files.write(RECOLLECTION, text);
     this.#recollected = text;
+    this.#recollection = recollection;
   }
 
   #controllerChanged(view: ControllerView): void {

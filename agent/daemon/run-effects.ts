@@ -21,8 +21,7 @@ export class RunEffects {
 
   ended(run: RunResult, trigger: Trigger): void {
     for (const result of run.resources) this.#resource(result);
-    const present = new Set(run.resources.map(refText));
-    for (const name of this.#told.keys()) if (!present.has(name)) this.#told.delete(name);
+    forgetAbsent(this.#told, run);
     this.#measure(run, trigger);
   }
 
@@ -33,6 +32,7 @@ export class RunEffects {
 
   #resource(result: ResourceResult): void {
     const { kind, status, changes, cause, error } = result;
+    if (status === 'converged' && this.#told.size === 0) return;
     const name = refText(result);
     const applied = changes.filter(({ outcome }) => outcome === 'applied');
     const news = this.#isNews(name, result);
@@ -101,6 +101,13 @@ export class RunEffects {
     for (const { kind, status, amount } of counts.values()) this.#meter.gauge('resources', amount, { kind, status });
     this.#series = new Set([...counts].filter(([, { amount }]) => amount > 0).map(([key]) => key));
   }
+}
+
+/** Of what is kept by `kind/name`, drops what the manifest does not have any more. */
+export function forgetAbsent(kept: Map<string, unknown>, { resources }: RunResult): void {
+  if (kept.size === 0) return;
+  const present = new Set(resources.map(refText));
+  for (const name of kept.keys()) if (!present.has(name)) kept.delete(name);
 }
 
 function summaries({ changes }: ResourceResult): string {

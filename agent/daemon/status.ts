@@ -82,6 +82,7 @@ export function countStatuses(run: RunResult): LastRun['counts'] {
 
 /** A change that was tried, for the memory of last changes; `undefined` where the result has none. */
 export function triedChange({ changes, cause, error }: ResourceResult, run: RunResult): LastChange | undefined {
+  if (changes.length === 0) return undefined;
   const tried = changes.filter(({ outcome }) => outcome !== 'pending');
   if (tried.length === 0) return undefined;
   return {

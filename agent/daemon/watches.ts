@@ -18,11 +18,12 @@ const DEBOUNCE_MS = 100;
 /** A file that changes all the time must not keep us reconciling all the time. */
 const MAX_DELAY_MS = 1_000;
 const MIN_TIMER_S = 1;
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 /** What is of interest in a folder: some names, or all. */
 interface Interest {
-  readonly names: Set<string>;
-  all: boolean;
+  readonly names: ReadonlySet<string>;
+  readonly all: boolean;
 }
 
 interface Folder {
@@ -35,7 +36,10 @@ export class Watches {
   readonly #options: WatchesOptions;
   readonly #folders = new Map<string, Folder>();
   #intervals: NodeJS.Timeout[] = [];
-  #hints: readonly WatchHint[] = [];
+  /** By folder, what is watched by name. Worked out once per manifest: the folders are looked at after each run. */
+  #named: ReadonlyMap<string, Interest> = new Map();
+  /** Where they are folders, all that is in them is watched. */
+  #listed: readonly string[] = [];
   #debounce: NodeJS.Timeout | undefined;
   #firstEvent_ms: number | undefined;
 
@@ -49,7 +53,8 @@ export class Watches {
 
   /** Watches exactly these. */
   set(hints: readonly WatchHint[]): void {
-    this.#hints = hints;
+    this.#named = namesByFolder(hints);
+    this.#listed = hints.flatMap((hint) => ('path' in hint && hint.entries ? [hint.path] : []));
     for (const interval of this.#intervals) clearInterval(interval);
     const seconds = new Set(hints.flatMap((hint) => ('everySeconds' in hint ? [hint.everySeconds] : [])));
     this.#intervals = [...seconds].map((every) =>
@@ -60,11 +65,11 @@ export class Watches {
 
   /** Watches folders that have appeared, or were replaced by others, since; called after each run, for a run may have done that. */
   refresh(): void {
-    const wanted = interestByFolder(this.#hints);
+    const wanted = this.#wanted();
     if (wanted.size > MAX_FOLDERS) {
       this.#options.onProblem(`watching ${MAX_FOLDERS} of ${wanted.size} folders; the schedule looks at the rest`);
     }
-    const kept = new Map([...wanted].slice(0, MAX_FOLDERS));
+    const kept = wanted.size > MAX_FOLDERS ? new Map([...wanted].slice(0, MAX_FOLDERS)) : wanted;
     for (const [path, folder] of this.#folders) {
       if (!kept.has(path)) this.#forget(path, folder);
     }
@@ -75,6 +80,15 @@ export class Watches {
     for (const interval of this.#intervals) clearInterval(interval);
     clearTimeout(this.#debounce);
     for (const [path, folder] of this.#folders) this.#forget(path, folder);
+  }
+
+  #wanted(): ReadonlyMap<string, Interest> {
+    const folders = this.#listed.filter(isFolder);
+    if (folders.length === 0) return this.#named;
+    const whole = folders.map(
+      (path) => [path, { names: this.#named.get(path)?.names ?? NO_NAMES, all: true }] as const,
+    );
+    return new Map([...this.#named, ...whole]);
   }
 
   #follow(path: string, interest: Interest): void {
@@ -128,19 +142,15 @@ export class Watches {
   }
 }
 
-function interestByFolder(hints: readonly WatchHint[]): Map<string, Interest> {
-  const folders = new Map<string, Interest>();
-  const interestIn = (path: string): Interest => {
-    const known = folders.get(path) ?? { names: new Set(), all: false };
-    folders.set(path, known);
-    return known;
-  };
+function namesByFolder(hints: readonly WatchHint[]): Map<string, Interest> {
+  const folders = new Map<string, Set<string>>();
   for (const hint of hints) {
-    if (!('path' in hint)) continue;
-    if (hint.path !== '/') interestIn(dirname(hint.path)).names.add(basename(hint.path));
-    if (hint.entries && isFolder(hint.path)) interestIn(hint.path).all = true;
+    if (!('path' in hint) || hint.path === '/') continue;
+    const folder = dirname(hint.path);
+    const names = folders.get(folder) ?? new Set();
+    folders.set(folder, names.add(basename(hint.path)));
   }
-  return folders;
+  return new Map([...folders].map(([path, names]) => [path, { names, all: false }]));
 }
 
 function isFolder(path: string): boolean {

@@ -45,6 +45,7 @@ export interface Engine {
   load(manifest: EngineManifest, recollection?: Recollection): void;
   /** Rejects when nothing is loaded, when a reconcile that repairs is under way already, and with what `takeLock` rejects with. */
   reconcile(options?: ReconcileOptions): Promise<RunResult>;
+  /** The same object for as long as it says the same. */
   recollection(): Recollection;
   /** When the next retry is due, in milliseconds since the epoch; `undefined` where nothing waits. */
   nextRetry_ms(): number | undefined;
@@ -58,6 +59,7 @@ export function createEngine(options: EngineOptions): Engine {
   let loaded: Loaded | undefined;
   let memories: Memory[] = [];
   let enforcing = false;
+  let recalled: Recalled | undefined;
 
   const current = (): Loaded => {
     if (loaded === undefined) throw new Error('no manifest is loaded');
@@ -106,8 +108,14 @@ export function createEngine(options: EngineOptions): Engine {
 
     recollection() {
       const { manifest, nodes } = current();
-      const converged = nodes.filter((node) => memories[node.position]?.converged === true).map(refText);
-      return { revision: manifest.revision, converged };
+      const isSame = (known: Recalled): boolean =>
+        known.manifest === manifest &&
+        nodes.every(({ position }) => known.converged[position] === memories[position]?.converged);
+      if (recalled !== undefined && isSame(recalled)) return recalled.recollection;
+      const names = nodes.filter((node) => memories[node.position]?.converged === true).map(refText);
+      const recollection = { revision: manifest.revision, converged: names };
+      recalled = { manifest, converged: memories.map(({ converged }) => converged), recollection };
+      return recollection;
     },
 
     nextRetry_ms() {
@@ -117,6 +125,14 @@ export function createEngine(options: EngineOptions): Engine {
 
     watches: () => current().nodes.flatMap((node) => node.watch),
   };
+}
+
+/** The recollection that was given last, and what it was made of. */
+interface Recalled {
+  readonly manifest: EngineManifest;
+  /** By position. */
+  readonly converged: readonly boolean[];
+  readonly recollection: Recollection;
 }
 
 function policyOf({ agent }: EngineManifest): RetryPolicy {

@@ -9,6 +9,7 @@ import type { ChangeResult, ResourceResult } from './types.ts';
 
 /** Two resources that undo each other would go on for ever; one that needs a second look after the others is done by then. */
 const MAX_PASSES = 3;
+const NO_CHANGES: readonly never[] = [];
 
 export interface RunContext {
   readonly loaded: Loaded;
@@ -229,7 +230,7 @@ class Run {
   ): ResourceResult {
     const { kind, name, mode } = node;
     if (look.changes.length === 0 && status === 'converged') {
-      return { kind, name, status, mode, changes: [], duration_ms: look.duration_ms };
+      return { kind, name, status, mode, changes: NO_CHANGES, duration_ms: look.duration_ms };
     }
     const changes = look.changes.map((change) => this.#change(change, 'pending'));
     const cause = this.#before[node.position]?.converged === true ? 'corrective' : 'intended';

@@ -16,18 +16,22 @@ const RACY_MS = 2_000;
 
 interface Remembered {
   readonly stat: FileStat;
-  readonly hash: string;
+  /** Resolved, and handed out as it is: a run asks for each file, and finds nearly all of them here. */
+  readonly hash: Promise<string>;
 }
 
 /** SHA-256 of regular files, remembered by device, inode, size, mtime and ctime. */
 export class HashCache {
   readonly #entries = new Map<string, Remembered>();
 
-  async hash(path: string, seen = statTarget(path)): Promise<string | undefined> {
+  hash(path: string, seen?: FileStat): Promise<string | undefined> {
     const remembered = this.#entries.get(path);
-    if (remembered !== undefined && sameFile(remembered.stat, seen)) return remembered.hash;
-    this.#entries.delete(path);
+    if (remembered !== undefined && sameFile(remembered.stat, seen ?? statTarget(path))) return remembered.hash;
+    return this.#read(path);
+  }
 
+  async #read(path: string): Promise<string | undefined> {
+    this.#entries.delete(path);
     const opened = openRegular(path);
     if (opened === undefined) return undefined;
     const { fd } = opened;
@@ -36,7 +40,8 @@ export class HashCache {
       const started_ms = Date.now();
       const hash = await hashDescriptor(fd, before.size_bytes);
       const settled = started_ms - before.ctime_ms > RACY_MS && started_ms - before.mtime_ms > RACY_MS;
-      if (settled && sameFile(before, toFileStat(fstatSync(fd)))) this.#remember(path, { stat: before, hash });
+      if (settled && sameFile(before, toFileStat(fstatSync(fd))))
+        this.#remember(path, { stat: before, hash: Promise.resolve(hash) });
       return hash;
     } finally {
       closeSync(fd);

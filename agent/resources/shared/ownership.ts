@@ -13,7 +13,14 @@ export interface OwnerIds {
   readonly gid: number | undefined;
 }
 
-export async function lookUpOwner(accounts: AccountReader, { owner, group }: OwnerNames): Promise<OwnerIds> {
+const ROOT: Promise<OwnerIds> = Promise.resolve({ uid: 0, gid: 0 });
+
+/** Most files are root's, which needs no look. */
+export function lookUpOwner(accounts: AccountReader, names: OwnerNames): Promise<OwnerIds> {
+  return names.owner === 'root' && names.group === 'root' ? ROOT : lookUpNames(accounts, names);
+}
+
+async function lookUpNames(accounts: AccountReader, { owner, group }: OwnerNames): Promise<OwnerIds> {
   return {
     uid: numericId(owner) ?? (await accounts.user(owner))?.uid,
     gid: numericId(group) ?? (await accounts.group(group))?.gid,
