@@ -6,6 +6,11 @@ export interface HostFacts {
   readonly addresses: readonly string[];
 }
 
+const PRIVATE = new BlockList();
+PRIVATE.addSubnet('10.0.0.0', 8);
+PRIVATE.addSubnet('172.16.0.0', 12);
+PRIVATE.addSubnet('192.168.0.0', 16);
+
 /**
  * The address under which other hosts reach this one: of those that it reported, the first one inside `network`, or else
  * the first private IPv4 one, or else the first.
@@ -16,11 +21,7 @@ export function chooseAddress(addresses: readonly string[], network: string | un
     const list = networkList(network);
     return usable.find((address) => list?.check(address, family(address)));
   }
-  const privates = new BlockList();
-  privates.addSubnet('10.0.0.0', 8);
-  privates.addSubnet('172.16.0.0', 12);
-  privates.addSubnet('192.168.0.0', 16);
-  return usable.find((address) => isIP(address) === 4 && privates.check(address)) ?? usable[0];
+  return usable.find((address) => isIP(address) === 4 && PRIVATE.check(address)) ?? usable[0];
 }
 
 /** `undefined` when the text is not `address/prefix`. */

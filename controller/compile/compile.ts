@@ -1,32 +1,31 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { agentSection, compileAgentSettings } from '../../desired-state/schema/agent-settings.ts';
-import { commonEntries, documentSchemas, hostEntries } from '../../desired-state/schema/document.ts';
-import { type Expansion, expandSection, type OwnedPath, type SectionIssue } from '../../desired-state/schema/expand.ts';
+import { commonEntries, hostEntries } from '../../desired-state/schema/document.ts';
+import type { OwnedPath } from '../../desired-state/schema/expand.ts';
 import { explain } from '../../desired-state/schema/explain.ts';
 import type { KindDefinition } from '../../desired-state/schema/kind.ts';
-import { type Kind, kinds } from '../../desired-state/schema/kinds.ts';
+import { kinds } from '../../desired-state/schema/kinds.ts';
 import {
   type AgentSettings,
-  encodeManifest,
+  joinManifest,
   MANIFEST_FORMAT,
   type Mode,
   modeSchema,
   type RawResource,
 } from '../../desired-state/schema/manifest.ts';
 import { ROLLOUT_DEFAULTS, type RolloutSettings, rolloutSection } from '../../desired-state/schema/rollout.ts';
-import { childSchemas } from '../../desired-state/schema/walk.ts';
 import type { HostFacts } from './address.ts';
 import { buildContext, hostsOfEnvironment } from './context.ts';
 import { type Credentials, credentialsOf } from './credentials.ts';
+import { type CompiledSection, compileSection, isWhole, KnownEntries, report, sectionsOf } from './expansion.ts';
 import { type InventoryHost, takeInventory } from './inventory.ts';
 import { type Issue, Issues, type Place } from './issue.ts';
 import { checkSections, checkUnused, readLayers } from './layers.ts';
-import { type Located, type LocatedEntry, placeAt } from './located.ts';
+import { type LocatedEntry, placeAt } from './located.ts';
 import { BROKEN, type Names } from './lookup.ts';
-import { hint } from './names.ts';
 import { findCycles, findDangling, type Requirer, refName } from './requires.ts';
-import { type KnownSecrets, knownSecrets, type Opened, UnknownSecret } from './sealed.ts';
+import { type KnownSecrets, knownSecrets, type Opened } from './sealed.ts';
 import type { Secrets } from './secrets.ts';
 import { evaluate, type Workshop } from './section.ts';
 import { Templates } from './template.ts';
@@ -107,7 +106,8 @@ export function* compileSteps(tree: Tree, options: CompileOptions): Generator<vo
   const environments = new Map(
     [...layers.environment.keys()].map((name) => [name, hostsOfEnvironment(name, inventory)]),
   );
-  const shared = { tree, display, issues, environments, secrets, templates: new Templates(), options };
+  const [templates, entries] = [new Templates(), new KnownEntries()];
+  const shared = { tree, display, issues, environments, secrets, templates, entries, options };
   const hosts = new Map<string, CompiledHost>();
   const pending = new Map<string, PendingHost>();
   for (const host of inventory.hosts) {
@@ -126,6 +126,7 @@ interface Shared {
   readonly environments: ReadonlyMap<string, Names>;
   readonly secrets: KnownSecrets;
   readonly templates: Templates;
+  readonly entries: KnownEntries;
   readonly options: CompileOptions;
 }
 
@@ -142,7 +143,9 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
   const work: Workshop = { ...shared, host: host.name, kind: '', context, pending };
   for (const name of context.vars.names()) context.vars.get(name);
   const { rollout, ...envelope } = compileEnvelope(host, work);
-  const sections = sectionsOf(host).map((section) => compileSection(section, { ...work, kind: section.kind }));
+  const sections = sectionsOf(host).map((section) =>
+    compileSection(section, { ...work, kind: section.kind }, shared.entries),
+  );
   checkHost(sections, work);
   if (pending.size > 0) return { host: host.name, reasons: [...pending].sort() };
   const resources = spareOwned(sections);
@@ -153,11 +156,11 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
     roles: host.roles,
     ...envelope,
   };
-  const etag = `W/"${createHash('sha256')
-    .update(encodeManifest({ ...manifest, revision: '' }, resources))
-    .digest('base64url')}"`;
+  const encoded = resources.map((resource) => shared.entries.encode(resource));
+  const meaning = joinManifest({ ...manifest, revision: '' }, encoded);
+  const etag = `W/"${createHash('sha256').update(meaning).digest('base64url')}"`;
   const { revision, sequence } = shared.options;
-  const text = encodeManifest({ ...manifest, revision, ...(sequence === undefined ? {} : { sequence }) }, resources);
+  const text = joinManifest({ ...manifest, revision, ...(sequence === undefined ? {} : { sequence }) }, encoded);
   const { name, environment, roles } = host;
   const credentials = credentialsOf(resources);
   return { host: name, environment, roles, text, etag, resources: resources.length, rollout, credentials };
@@ -193,64 +196,6 @@ function compileEnvelope(host: InventoryHost, work: Workshop): Envelope {
   };
 }
 
-interface Section {
-  readonly kind: Kind;
-  readonly entry: LocatedEntry;
-}
-
-interface CompiledSection extends Section {
-  readonly expansion: Expansion;
-}
-
-/** In the order of the kind table, so that the same declarations always make the same manifest. */
-function sectionsOf(host: InventoryHost): readonly Section[] {
-  return (Object.keys(kinds) as Kind[]).flatMap((kind) => {
-    const entry = host.merged.entries.get(kind);
-    return entry === undefined ? [] : [{ kind, entry }];
-  });
-}
-
-/**
- * Each resource is taken by itself, so that one with something wrong or pending in it hides nothing of the others.
- */
-function compileSection(section: Section, work: Workshop): CompiledSection {
-  const { kind, entry } = section;
-  const schemas = childSchemas(documentSchemas.host, kind);
-  const parts: Expansion[] = [];
-  if (isWhole(kind) || entry.value.type !== 'map') {
-    const value = evaluate(entry.value, schemas, work);
-    if (value !== BROKEN) parts.push(expand(kind, value));
-  } else {
-    for (const [name, inner] of entry.value.entries) {
-      const value = evaluate(
-        inner.value,
-        schemas.flatMap((schema) => childSchemas(schema, name)),
-        work,
-      );
-      if (value !== BROKEN) parts.push(expand(kind, { [name]: value }));
-    }
-  }
-  const issues = parts.flatMap((part) => part.issues);
-  for (const issue of issues) report(issue, entry, work);
-  const resources = parts.flatMap((part) => part.resources);
-  return { kind, entry, expansion: { resources, issues, owned: parts.flatMap((part) => part.owned) } };
-}
-
-function expand(kind: Kind, value: unknown): Expansion {
-  const expansion = expandSection(kind, value);
-  return {
-    ...expansion,
-    issues: expansion.issues.filter((issue) => !(valueAt(value, issue.path) instanceof UnknownSecret)),
-  };
-}
-
-function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
-  return path.reduce<unknown>(
-    (inner, step) => (inner !== null && typeof inner === 'object' ? Reflect.get(inner, step) : undefined),
-    value,
-  );
-}
-
 /** What concerns several resources of a host: requirements and owners. */
 function checkHost(sections: readonly CompiledSection[], work: Workshop): void {
   const requirers = sections.flatMap(requirersOf);
@@ -262,13 +207,13 @@ function checkHost(sections: readonly CompiledSection[], work: Workshop): void {
 
 function requirersOf({ kind, entry, expansion }: CompiledSection): readonly Requirer[] {
   const whole: [string, LocatedEntry] = [kind, entry];
+  const resources = new Map(expansion.resources.map((resource) => [resource.name, resource]));
   const entries = isWhole(kind) ? [whole] : entry.value.type === 'map' ? [...entry.value.entries] : [];
   return entries.map(([name, { value }]) => {
-    const resource = expansion.resources.find((one) => one.name === name);
     const written = value.type === 'map' ? value.entries.get('requires')?.value : undefined;
     const items = written?.type === 'list' ? written.items : [];
     const requires = items.flatMap((item, index) => {
-      const ref = resource?.requires[index];
+      const ref = resources.get(name)?.requires[index];
       const text = item.type === 'scalar' && typeof item.value === 'string' ? item.value : '{{';
       if (ref === undefined && text.includes('{{')) return [];
       return [{ name: ref === undefined ? text : refName(ref), place: item.place }];
@@ -277,21 +222,15 @@ function requirersOf({ kind, entry, expansion }: CompiledSection): readonly Requ
   });
 }
 
-function isWhole(kind: Kind): boolean {
-  const definition: KindDefinition = kinds[kind];
-  return definition.form === 'whole';
-}
-
-/** Tells each resource that wants to know what the others own. */
+/** Tells each resource that wants to know what is owned. */
 function spareOwned(sections: readonly CompiledSection[]): readonly RawResource[] {
-  const owned = sections.flatMap((section) => section.expansion.owned);
+  const owned = sections.flatMap((section) => section.expansion.owned.map(({ path }) => path)).sort();
   return sections.flatMap(({ kind, expansion }) => {
     const definition: KindDefinition = kinds[kind];
+    if (definition.sparing === undefined) return expansion.resources;
     return expansion.resources.map((resource) => {
-      if (definition.sparing === undefined) return resource;
-      const others = owned.filter(({ by }) => by.kind !== kind || by.name !== resource.name);
-      const paths = others.map(({ path }) => path).sort();
-      return { ...resource, spec: definition.sparing(resource.name, resource.spec, paths) };
+      const spec = definition.sparing?.(resource.name, resource.spec, owned);
+      return spec === resource.spec ? resource : { ...resource, spec };
     });
   });
 }
@@ -311,36 +250,4 @@ function checkOwners(sections: readonly CompiledSection[], work: Workshop): void
       }
     }
   }
-}
-
-function report(issue: SectionIssue, entry: LocatedEntry, work: Workshop): void {
-  const path = contentPath(issue.path, entry.value);
-  const place = placeAt(entry.value, path, issue.atKey === true ? 'key' : 'value', entry.keyPlace);
-  const last = issue.path.at(-1);
-  const word = issue.atKey === true ? last : textOf(entry.value, path);
-  const help = issue.known === undefined || word === undefined ? '' : hint(String(word), issue.known);
-  work.issues.add(place, `${issue.message}${help}`, work.host);
-}
-
-/** What is wrong with a rendered `content` is told where its template or source is named. */
-function contentPath(path: readonly (string | number)[], root: Located): readonly (string | number)[] {
-  if (path.at(-1) !== 'content') return path;
-  const parent = path
-    .slice(0, -1)
-    .reduce<Located | undefined>(
-      (node, step) => (node?.type === 'map' ? node.entries.get(String(step))?.value : undefined),
-      root,
-    );
-  if (parent?.type !== 'map' || parent.entries.has('content')) return path;
-  return [...path.slice(0, -1), parent.entries.has('template') ? 'template' : 'source'];
-}
-
-function textOf(root: Located, path: readonly (string | number)[]): string | undefined {
-  let node: Located | undefined = root;
-  for (const step of path) {
-    if (node.type === 'map') node = node.entries.get(String(step))?.value;
-    else node = node.type === 'list' && typeof step === 'number' ? node.items[step] : undefined;
-    if (node === undefined) return undefined;
-  }
-  return node.type === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
 }

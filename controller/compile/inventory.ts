@@ -28,6 +28,8 @@ export interface Inventory {
 export function takeInventory(layers: Layers, facts: ReadonlyMap<string, HostFacts>, issues: Issues): Inventory {
   const used = new Set<Layer>();
   const hosts: InventoryHost[] = [];
+  const bases = new Bases();
+  const complete = new WeakSet<LocatedMap>();
   for (const layer of layers.host.values()) {
     if (layer.root === undefined) continue;
     const parts = [...environmentOf(layer, layer.root, layers, issues), ...rolesOf(layer.root, layers, issues)];
@@ -36,13 +38,25 @@ export function takeInventory(layers: Layers, facts: ReadonlyMap<string, HostFac
     // With a part missing, what the others say would be judged wrongly: the missing part is the issue.
     if (whole.length !== parts.length || roots.length !== parts.length) continue;
     for (const part of [layer, ...whole]) used.add(part);
-    const merged = mergeLayers([...roots, layer.root], documentSchemas.host);
-    const complete = withoutEmpty(merged, [documentSchemas.host], issues, layer.name);
-    const [environment, ...roles] = whole.map((part) => part.name);
-    const address = addressOf(layer.name, complete, facts, issues);
-    hosts.push({ name: layer.name, environment: environment ?? '', roles, merged: complete, address });
+    const [environment = '', ...roles] = whole.map((part) => part.name);
+    const layered = mergeLayers([bases.of(environment, roles, roots), layer.root], documentSchemas.host);
+    const merged = withoutEmpty(layered, [documentSchemas.host], { issues, host: layer.name, complete });
+    const address = addressOf(layer.name, merged, facts, issues);
+    hosts.push({ name: layer.name, environment, roles, merged, address });
   }
   return { hosts, used, roles: [...layers.role.keys()] };
+}
+
+/** What hosts have below their own file; those with the same environment and roles share it, as one object. */
+class Bases {
+  readonly #merged = new Map<string, LocatedMap>();
+
+  of(environment: string, roles: readonly string[], roots: readonly LocatedMap[]): LocatedMap {
+    const key = [environment, ...roles].join(' ');
+    const known = this.#merged.get(key) ?? mergeLayers(roots, documentSchemas.host);
+    this.#merged.set(key, known);
+    return known;
+  }
 }
 
 function environmentOf(layer: Layer, root: LocatedMap, layers: Layers, issues: Issues): readonly (Layer | undefined)[] {

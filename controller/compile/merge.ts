@@ -30,19 +30,38 @@ function mergeMaps(lower: LocatedMap, upper: LocatedMap, schemas: Schemas): Loca
   return { type: 'map', entries, place: upper.place };
 }
 
-/** Reports the empty values that have removed nothing, and takes them away: a schema sees only those that it takes. */
-export function withoutEmpty(node: LocatedMap, schemas: Schemas, issues: Issues, host: string): LocatedMap {
+export interface EmptyOptions {
+  readonly issues: Issues;
+  readonly host: string;
+  /** Parts in which nothing is empty: layers are shared by many hosts, and each part stands at the same path in all of them. */
+  readonly complete: WeakSet<LocatedMap>;
+}
+
+/**
+ * Reports the empty values that have removed nothing, and takes them away: a schema sees only those that it takes. A part
+ * without any stays the same object.
+ */
+export function withoutEmpty(node: LocatedMap, schemas: Schemas, options: EmptyOptions): LocatedMap {
+  const { issues, host, complete } = options;
+  if (complete.has(node)) return node;
+  let isSame = true;
   const entries = new Map<string, LocatedEntry>();
-  for (const [key, { keyPlace, value }] of node.entries) {
+  for (const [key, entry] of node.entries) {
+    const { keyPlace, value } = entry;
     const inner = schemas.flatMap((schema) => childSchemas(schema, key));
     if (isEmpty(value) && !inner.some(takesNull)) {
       const mend = 'write a value, or {} for all defaults';
       issues.add(keyPlace, `"${key}" is empty, and no lower layer has one to remove: ${mend}`, host);
+      isSame = false;
     } else {
-      entries.set(key, { keyPlace, value: value.type === 'map' ? withoutEmpty(value, inner, issues, host) : value });
+      const kept = value.type === 'map' ? withoutEmpty(value, inner, options) : value;
+      isSame &&= kept === value;
+      entries.set(key, kept === value ? entry : { keyPlace, value: kept });
     }
   }
-  return { ...node, entries };
+  if (!isSame) return { ...node, entries };
+  complete.add(node);
+  return node;
 }
 
 function isEmpty(value: Located): boolean {

@@ -38,6 +38,30 @@ export function evaluate(node: Located, schemas: Schemas, work: Workshop): unkno
   return mapValue(node, schemas, work);
 }
 
+const forAll = new WeakMap<Located, boolean>();
+
+/** Whether its value is the same for every host that has it: nothing in it names the host, another one, or a secret. */
+export function isForAll(node: Located): boolean {
+  const known = forAll.get(node);
+  if (known !== undefined) return known;
+  const is = looksForAll(node);
+  forAll.set(node, is);
+  return is;
+}
+
+function looksForAll(node: Located): boolean {
+  switch (node.type) {
+    case 'secret':
+      return false;
+    case 'scalar':
+      return !(typeof node.value === 'string' && (node.value.includes('{{') || isRoleReference(node.value)));
+    case 'list':
+      return node.items.every(isForAll);
+    case 'map':
+      return !node.entries.has('template') && [...node.entries.values()].every(({ value }) => isForAll(value));
+  }
+}
+
 function listValue(items: readonly Located[], schemas: Schemas, work: Workshop): unknown {
   const inner = schemas.flatMap((schema) => childSchemas(schema, 0));
   const marked = schemas.some((schema) => hasMark(schema, 'addresses'));

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { defineKind } from './kind.ts';
 import { accountName, fileMode, normalPath } from './values.ts';
+import { isPlainObject } from './walk.ts';
 
 const relativePath = v.pipe(
   v.string('expected a path relative to the directory'),
@@ -71,11 +72,12 @@ const entry = v.pipe(
 
 /** Only where entries would be removed or changed; what is owned below the directory becomes relative to it. */
 function sparing(name: string, written: unknown, owned: readonly string[]): unknown {
+  if (!isPlainObject(written) || !('purge' in written || 'recurse' in written)) return written;
   const parsed = v.safeParse(entry, written);
   if (!parsed.success || !(parsed.output.purge || parsed.output.recurse !== undefined)) return written;
   const below = owned.filter((path) => path.startsWith(`${name}/`)).map((path) => path.slice(name.length + 1));
   if (below.length === 0) return written;
-  return { ...(written as object), keep: [...new Set([...parsed.output.keep, ...below])] };
+  return { ...written, keep: [...new Set([...parsed.output.keep, ...below])] };
 }
 
 export const directories = defineKind({

@@ -30,8 +30,8 @@ export interface KindDefinition<Entry extends v.GenericSchema = v.GenericSchema,
   /** Absolute paths on the host that this resource owns alone. Two owners of one path are refused by the compiler. */
   owns?(name: string, spec: v.InferOutput<Entry>): readonly string[];
   /**
-   * Completes the entry as it is written by what other resources of the host own: a directory that purges spares their
-   * files. `owned` are absolute paths, sorted. The result has to be valid for `entry`.
+   * Completes the entry as it is written by what the resources of the host own, this one too: a directory that purges
+   * spares their files. `owned` are absolute paths, sorted. The result has to be valid for `entry`.
    */
   sparing?(name: string, written: unknown, owned: readonly string[]): unknown;
 }

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { type AgentSettings, agentSettingsSchema } from './agent-settings.ts';
 import type { KindDefinition, ResourceRef } from './kind.ts';
 import { type Kind, kinds, type SpecOf } from './kinds.ts';
-import { fromWire, toWire } from './secret.ts';
+import { fromWire, holdsSecret, toWire } from './secret.ts';
 
 /**
  * Version of the compiled manifest. An agent accepts its own major version and at most one minor version more: unknown
@@ -81,7 +81,16 @@ export function isKind(kind: string): kind is Kind {
  * not always valid input again (a mode is a number there, a duration milliseconds).
  */
 export function encodeManifest(manifest: Omit<Manifest, 'resources'>, raw: readonly RawResource[]): string {
-  return JSON.stringify(toWire({ ...manifest, resources: raw }));
+  return joinManifest(manifest, raw.map(encodeResource));
+}
+
+/** The same from resources that are encoded already, as those that many hosts share. */
+export function joinManifest(manifest: Omit<Manifest, 'resources'>, encoded: readonly string[]): string {
+  return `${JSON.stringify(manifest).slice(0, -1)},"resources":[${encoded.join(',')}]}`;
+}
+
+export function encodeResource(raw: RawResource): string {
+  return JSON.stringify(holdsSecret(raw) ? toWire(raw) : raw);
 }
 
 /** A resource whose spec has not been parsed by its kind's schema, or stands as it stood before. */

@@ -61,6 +61,12 @@ export function toWire(value: unknown): unknown {
   return value;
 }
 
+export function holdsSecret(value: unknown): boolean {
+  if (value === null || typeof value !== 'object') return false;
+  if (value instanceof Secret) return true;
+  return (Array.isArray(value) ? value : Object.values(value)).some(holdsSecret);
+}
+
 /** Replaces every wire form inside parsed JSON by a `Secret`. */
 export function fromWire(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(fromWire);

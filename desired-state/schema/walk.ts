@@ -16,8 +16,33 @@ interface Inspectable extends v.GenericSchema {
   readonly pipe?: readonly { readonly kind: string }[];
 }
 
-/** The alternatives of a schema, with wrappers (`optional`, `nullable`, `lazy`) and unions taken apart. */
-export function alternatives(schema: v.GenericSchema): readonly Inspectable[] {
+/** What is asked for again and again, for each entry of each host; a schema never changes. */
+interface Insight {
+  readonly alternatives: readonly Inspectable[];
+  readonly keys: readonly string[];
+  /** By key; `rest` is what stands under any other one. */
+  readonly under: ReadonlyMap<string, readonly v.GenericSchema[]>;
+  readonly rest: readonly v.GenericSchema[];
+}
+
+const insights = new WeakMap<v.GenericSchema, Insight>();
+
+function insightInto(schema: v.GenericSchema): Insight {
+  const known = insights.get(schema);
+  if (known !== undefined) return known;
+  const all = takenApart(schema);
+  const keys = [...new Set(all.flatMap((one) => Object.keys(one.entries ?? {})))];
+  const insight: Insight = {
+    alternatives: all,
+    keys,
+    under: new Map(keys.map((key) => [key, all.flatMap((one) => valueUnder(one, key))])),
+    rest: all.flatMap((one) => valueUnder(one, undefined)),
+  };
+  insights.set(schema, insight);
+  return insight;
+}
+
+function takenApart(schema: v.GenericSchema): readonly Inspectable[] {
   const it: Inspectable = schema;
   if (it.wrapped !== undefined) return alternatives(it.wrapped);
   if (it.type === 'lazy' && it.getter !== undefined) return alternatives(it.getter(undefined));
@@ -27,20 +52,29 @@ export function alternatives(schema: v.GenericSchema): readonly Inspectable[] {
   return [it];
 }
 
+/** `key`: `undefined` for one that no alternative names. */
+function valueUnder(one: Inspectable, key: string | undefined): readonly v.GenericSchema[] {
+  if (one.entries !== undefined) {
+    return present(key !== undefined && Object.hasOwn(one.entries, key) ? one.entries[key] : one.rest);
+  }
+  return one.type === 'record' ? present(one.value) : [];
+}
+
+/** The alternatives of a schema, with wrappers (`optional`, `nullable`, `lazy`) and unions taken apart. */
+export function alternatives(schema: v.GenericSchema): readonly Inspectable[] {
+  return insightInto(schema).alternatives;
+}
+
 /** The fixed keys that a map may have here; empty where any key goes. */
 export function knownKeys(schema: v.GenericSchema): readonly string[] {
-  return [...new Set(alternatives(schema).flatMap((one) => Object.keys(one.entries ?? {})))];
+  return insightInto(schema).keys;
 }
 
 /** The schemas of what stands under `key` in a map or list of this schema. Several where a union allows several. */
 export function childSchemas(schema: v.GenericSchema, key: string | number): readonly v.GenericSchema[] {
-  return alternatives(schema).flatMap((one) => {
-    if (typeof key === 'number') return present(one.item ?? one.items?.[key] ?? one.rest);
-    if (one.entries !== undefined) {
-      return present(Object.hasOwn(one.entries, key) ? one.entries[key] : one.rest);
-    }
-    return one.type === 'record' ? present(one.value) : [];
-  });
+  const { alternatives: all, under, rest } = insightInto(schema);
+  if (typeof key === 'string') return under.get(key) ?? rest;
+  return all.flatMap((one) => present(one.item ?? one.items?.[key] ?? one.rest));
 }
 
 /** Whether a piece of `v.metadata({ [mark]: true })` is attached to the schema or to one of its alternatives. */
