@@ -62,7 +62,7 @@ async function killRelease(t: TestContext, deployment: Deployment, at: number): 
 async function killConfiguration(t: TestContext, deployment: Deployment, at: number): Promise<void> {
   for (const [name, secret] of randomSecrets()) deployment.secrets.set(name, secret);
   await deployment.writeManifests(`configuration-${at}`, {
-    'roles/extras.yaml': (text) => text.replace('answer = 42', `answer = ${at}`),
+    'roles/extras.yaml': (text) => text.replace('answer = 42', `answer = ${at + 100}`),
     'roles/db.yaml': (text) =>
       text
         .replace('  settings:\n', `  settings:\n    work_mem: ${at + 4}MB\n    max_connections: ${at + 60}\n`)
