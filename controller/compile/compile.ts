@@ -76,6 +76,8 @@ export interface Compilation {
   readonly sequence: number;
   readonly hosts: ReadonlyMap<string, CompiledHost>;
   readonly pending: ReadonlyMap<string, PendingHost>;
+  /** Hosts whose addresses some manifest is made of, or waits for: another address of one of them means other manifests. */
+  readonly asked: ReadonlySet<string>;
   /** Of the whole tree; when there is one, no manifest of this revision is for use. */
   readonly issues: readonly Issue[];
 }
@@ -103,11 +105,12 @@ export function* compileSteps(tree: Tree, options: CompileOptions): Generator<vo
   const secrets = knownSecrets(tree, { outside: options.secrets, opened: options.opened, display }, issues);
   const inventory = takeInventory(layers, options.facts, issues);
   for (const layer of all) if (!inventory.used.has(layer)) checkUnused(layer, issues);
+  const asked = new Set<string>();
   const environments = new Map(
-    [...layers.environment.keys()].map((name) => [name, hostsOfEnvironment(name, inventory)]),
+    [...layers.environment.keys()].map((name) => [name, hostsOfEnvironment(name, inventory, asked)]),
   );
   const [templates, entries] = [new Templates(), new KnownEntries()];
-  const shared = { tree, display, issues, environments, secrets, templates, entries, options };
+  const shared = { tree, display, issues, environments, secrets, asked, templates, entries, options };
   const hosts = new Map<string, CompiledHost>();
   const pending = new Map<string, PendingHost>();
   for (const host of inventory.hosts) {
@@ -116,7 +119,14 @@ export function* compileSteps(tree: Tree, options: CompileOptions): Generator<vo
     else hosts.set(host.name, compiled);
     yield;
   }
-  return { revision: options.revision, sequence: options.sequence ?? 0, hosts, pending, issues: issues.sorted() };
+  return {
+    revision: options.revision,
+    sequence: options.sequence ?? 0,
+    hosts,
+    pending,
+    asked,
+    issues: issues.sorted(),
+  };
 }
 
 interface Shared {
@@ -125,6 +135,7 @@ interface Shared {
   readonly issues: Issues;
   readonly environments: ReadonlyMap<string, Names>;
   readonly secrets: KnownSecrets;
+  readonly asked: Set<string>;
   readonly templates: Templates;
   readonly entries: KnownEntries;
   readonly options: CompileOptions;
@@ -137,6 +148,7 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
     hosts: shared.environments.get(host.environment) ?? NO_HOSTS,
     secrets: shared.secrets,
     versionKey: shared.options.versionKey ?? NO_KEY,
+    asked: shared.asked,
     evaluate: (value) => evaluate(value, [], work),
     cycle: (value, name) => shared.issues.add(value.place, `variable "${name}" needs itself`, host.name),
   });

@@ -21,6 +21,8 @@ export interface ContextOptions {
   readonly hosts: Names;
   readonly secrets: KnownSecrets;
   readonly versionKey: Buffer;
+  /** Gets the names of the hosts whose address is asked for. */
+  readonly asked: Set<string>;
   /** Works out a value of `vars:`, which may itself be a template. */
   readonly evaluate: (value: Located) => unknown;
   /** Tells that a variable needs itself. */
@@ -30,7 +32,7 @@ export interface ContextOptions {
 export function buildContext(options: ContextOptions): Context {
   const { host, hosts } = options;
   return {
-    host: { name: host.name, address: host.address, environment: host.environment, roles: host.roles },
+    host: withAddress({ name: host.name, environment: host.environment, roles: host.roles }, host, options.asked),
     hosts,
     environment: host.environment,
     vars: variables(options),
@@ -40,9 +42,9 @@ export function buildContext(options: ContextOptions): Context {
 }
 
 /** `hosts.<role>` and `hosts.all`: hosts of one environment, in the order of their names. The same for all of its hosts. */
-export function hostsOfEnvironment(environment: string, inventory: Inventory): Names {
+export function hostsOfEnvironment(environment: string, inventory: Inventory, asked: Set<string>): Names {
   const near = inventory.hosts.filter((one) => one.environment === environment);
-  const shown = near.map(({ name, address, roles }) => ({ roles, shown: { name, address } }));
+  const shown = near.map((host) => ({ roles: host.roles, shown: withAddress({ name: host.name }, host, asked) }));
   const byRole = new Map<string, readonly unknown[]>([['all', shown.map((one) => one.shown)]]);
   for (const role of inventory.roles) {
     const members = shown.filter((one) => one.roles.includes(role));
@@ -52,6 +54,15 @@ export function hostsOfEnvironment(environment: string, inventory: Inventory): N
     );
   }
   return { names: () => byRole.keys(), get: (role) => byRole.get(role) };
+}
+
+/** Most addresses are of no interest to any manifest: who asks for one is noticed. */
+function withAddress(shown: object, { name, address }: InventoryHost, asked: Set<string>): object {
+  const get = (): unknown => {
+    asked.add(name);
+    return address;
+  };
+  return Object.defineProperty(shown, 'address', { get, enumerable: true });
 }
 
 /** The addresses of a role's hosts; pending as long as one of them is unknown, since a list without it would lock it out. */

@@ -95,6 +95,10 @@ export class Intake implements Compiler {
   #wantedInputs = -1;
   #goodInputs = -1;
   #factsChanged = false;
+  /** Hosts whose addresses went into a manifest since this process began. */
+  readonly #asked = new Set<string>();
+  #compiled = 0;
+  #compiling = 0;
   #factsLook: Promise<Outcome> | undefined;
   #factsRestUntil_ms = 0;
 
@@ -158,8 +162,10 @@ export class Intake implements Compiler {
     return this.#flight.run();
   }
 
-  /** Hosts have reported other addresses. */
-  refreshFacts(): Promise<Outcome> {
+  /** The host has reported other addresses. Only where they are part of a manifest is there something to do. */
+  refreshFacts(host: string): Promise<Outcome> {
+    const matters = this.#compiled === 0 || this.#compiling > 0 || this.#asked.has(host);
+    if (!matters) return Promise.resolve({ changed: [] });
     this.#inputs += 1;
     this.#factsChanged = true;
     this.#factsLook ??= this.#lookForFacts();
@@ -196,8 +202,17 @@ export class Intake implements Compiler {
     const { secrets, facts, directory } = this.#options;
     const secretsOfTree = await secrets.of(tree);
     const prefix = normalPrefix(directory);
-    // The sequence is given when the revision is accepted.
-    return inTurns(compileSteps(tree, { ...secretsOfTree, revision, sequence: 0, facts: facts(), prefix }));
+    this.#compiling += 1;
+    try {
+      // The sequence is given when the revision is accepted.
+      const steps = compileSteps(tree, { ...secretsOfTree, revision, sequence: 0, facts: facts(), prefix });
+      const compilation = await inTurns(steps);
+      for (const host of compilation.asked) this.#asked.add(host);
+      return compilation;
+    } finally {
+      this.#compiling -= 1;
+      this.#compiled += 1;
+    }
   }
 
   async #look(): Promise<Outcome> {

@@ -76,6 +76,9 @@ const RETRY_MS = 2_000;
 /** Messages only shorten the delay: a controller that was killed between a change and its message has told nobody. */
 const CATCH_UP_MS = 2_000;
 const MOST_WAIT_MS = 60_000;
+/** A look at thousands of hosts takes long, and each report asks for one: this much of the time is left to others. */
+const LOOK_REST = 4;
+const MOST_LOOK_REST_MS = 1_000;
 /** Hosts that are told at once why they wait. */
 const MOST_TOLD = 200;
 
@@ -101,6 +104,8 @@ export class Rollouts {
   #catchUpTimer: NodeJS.Timeout | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #kicked = false;
+  #restUntil_ms = 0;
+  #restTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: RolloutsOptions) {
@@ -126,6 +131,7 @@ export class Rollouts {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#restTimer);
     clearTimeout(this.#catchUpTimer);
     for (const end of this.#ends) end();
     this.#tell();
@@ -139,6 +145,7 @@ export class Rollouts {
 
   /** Resolves when what was begun before this call is written down, and the steps that follow from it are taken. */
   async settled(): Promise<void> {
+    if (this.#restTimer !== undefined) this.#lookNow();
     await this.#exclusive(async () => undefined);
   }
 
@@ -517,6 +524,14 @@ export class Rollouts {
   look(): void {
     if (this.#kicked || this.#closed) return;
     this.#kicked = true;
+    const rest_ms = this.#restUntil_ms - performance.now();
+    if (rest_ms <= 0) this.#lookNow();
+    else this.#restTimer = setTimeout(() => this.#lookNow(), rest_ms).unref();
+  }
+
+  #lookNow(): void {
+    clearTimeout(this.#restTimer);
+    this.#restTimer = undefined;
     this.#exclusive(async () => {
       this.#kicked = false;
       if (await this.#advance()) {
@@ -536,6 +551,7 @@ export class Rollouts {
       const current = this.#current;
       if (current === undefined || isOver(current.rollout.state) || this.#closed) return taken;
       const now_ms = this.#options.now_ms();
+      const began_ms = performance.now();
       const next = step({
         rollout: current.rollout,
         hosts: [...current.hosts.values()],
@@ -543,6 +559,8 @@ export class Rollouts {
         now_ms,
         listening_ms: this.#listening_ms,
       });
+      const ended_ms = performance.now();
+      this.#restUntil_ms = ended_ms + Math.min((ended_ms - began_ms) * LOOK_REST, MOST_LOOK_REST_MS);
       if (next.hosts.length === 0 && next.state === current.rollout.state && next.why === current.rollout.why) {
         this.#wake((next.nextLook_ms ?? now_ms + MOST_WAIT_MS) - now_ms);
         return taken;

@@ -50,7 +50,7 @@ export function reportsRoute(app: FastifyInstance, { hosts, intake }: Services):
         throw error;
       });
       // Not awaited: the agent has told what it had to tell. A refresh never rejects.
-      if (addressesChanged) void intake.refreshFacts();
+      if (addressesChanged) void intake.refreshFacts(host);
       return reply.code(204).send();
     },
   );
