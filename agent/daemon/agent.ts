@@ -137,6 +137,7 @@ export class Agent {
       head: () => this.#reportHead(),
       onProblem: (message) => log.warning(`the controller was not told how this host is: ${message}`),
       onDropped: (entries) => meter.count('reports.dropped', entries, {}),
+      onTold: () => this.#follower?.nudge(),
       ...(random === undefined ? {} : { random }),
     });
   }
@@ -165,7 +166,6 @@ export class Agent {
       );
     }
     void this.#loop.request('start');
-    this.#reporter?.start();
     this.#follower?.start();
   }
 
@@ -384,6 +384,8 @@ export class Agent {
 
   #controllerChanged(view: ControllerView): void {
     const { log, meter } = this.#parts;
+    // After the first answer, or for want of one: on the connection that is there by then.
+    if (view.state === 'reachable' || view.state === 'away') this.#reporter?.start();
     if (view.state === 'reachable') {
       if (view.refused === undefined) this.#confirmed_ms = Date.now();
       if (this.#controllerState === 'away') log.notice('the controller answers again');

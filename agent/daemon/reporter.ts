@@ -15,6 +15,8 @@ export interface ReporterOptions {
   readonly head: () => Promise<ReportHead>;
   readonly onProblem: (message: string) => void;
   readonly onDropped: (entries: number) => void;
+  /** The controller knows now how the last run went. */
+  readonly onTold?: () => void;
   readonly random?: () => number;
 }
 
@@ -42,6 +44,7 @@ export class Reporter {
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
   #again = false;
+  #started = false;
   #stopped = false;
   #failing = false;
 
@@ -63,8 +66,10 @@ export class Reporter {
     }
   }
 
-  /** Begins the heartbeat; the first report comes at once. */
+  /** Begins the heartbeat, unless it has begun; the first report comes at once. */
   start(): void {
+    if (this.#started) return;
+    this.#started = true;
     this.#send();
   }
 
@@ -106,7 +111,7 @@ export class Reporter {
   }
 
   #send(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#started) return;
     if (this.#sending !== undefined) {
       this.#again = true;
       return;
@@ -127,6 +132,7 @@ export class Reporter {
   async #deliverOnce(): Promise<void> {
     this.#again = false;
     const told = new Set(this.#past);
+    const run = this.#run;
     const pastDropped = this.#dropped;
     let delay_ms = HEARTBEAT_MS - this.#random() * HEARTBEAT_JITTER_MS;
     try {
@@ -136,6 +142,7 @@ export class Reporter {
       this.#backoff.reset();
       if (this.#failing) await this.#spool();
       this.#failing = false;
+      if (run !== undefined && run === this.#run) this.#options.onTold?.();
     } catch (error) {
       delay_ms = this.#backoff.next_ms();
       // The controller does not want this body: telling it again and again would keep all later ones back.

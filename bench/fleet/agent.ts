@@ -55,7 +55,7 @@ export class SimulatedAgent {
       accept: (manifest, text) => this.#accept(manifest, text),
       onPreview: (id) => void this.#preview(id),
       onPause: () => undefined,
-      onChange: () => undefined,
+      onChange: () => this.#reporter.start(),
     });
     this.#reporter = new Reporter({
       client: this.#client,
@@ -76,12 +76,12 @@ export class SimulatedAgent {
       }),
       onProblem: () => undefined,
       onDropped: () => tally.error('a report was dropped'),
+      onTold: () => this.#follower.nudge(),
     });
   }
 
   start(): void {
     this.#follower.start();
-    this.#reporter.start();
   }
 
   async stop(): Promise<void> {

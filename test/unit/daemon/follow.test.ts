@@ -10,13 +10,13 @@ interface Setup {
   readonly accepted: string[];
 }
 
-function setup(t: TestContext, running?: string): Setup {
+function setup(t: TestContext, running?: string, reports = true): Setup {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.UTC(2026, 0, 1) });
   const controller = new FakeController();
   const accepted: string[] = [];
   let manifest: Manifest | undefined = running === undefined ? undefined : decodeManifest(running);
   let text = running;
-  const follower = new Follower({
+  const follower: Follower = new Follower({
     client: controller,
     host: HOST,
     running: () => manifest,
@@ -25,6 +25,7 @@ function setup(t: TestContext, running?: string): Setup {
       manifest = next;
       text = nextText;
       accepted.push(next.revision);
+      if (reports) setImmediate(() => follower.nudge());
     },
     onChange: () => {},
     onPreview: () => {},
@@ -59,6 +60,25 @@ test('a new revision ends a held request and is taken without any delay', async 
   await settle();
   assert.deepEqual(accepted, ['one', 'two']);
   assert.equal(follower.view.offered?.revision, 'two');
+});
+
+test('after a new manifest the report of its run goes first, and is waited for five seconds', async (t) => {
+  const { controller, follower, accepted } = setup(t, undefined, false);
+  controller.serve(manifestText({ revision: 'one' }), '"1"');
+  follower.start();
+  await settle();
+  assert.deepEqual(accepted, ['one']);
+  assert.equal(controller.asked.length, 1);
+  follower.nudge();
+  await settle();
+  assert.equal(controller.asked.length, 2, 'it was told');
+  controller.serve(manifestText({ revision: 'two' }), '"2"');
+  await settle();
+  assert.deepEqual(accepted, ['one', 'two']);
+  assert.equal(controller.asked.length, 2);
+  mock.timers.tick(5_000);
+  await settle();
+  assert.equal(controller.asked.length, 3, 'the run takes longer');
 });
 
 const refusals = [
