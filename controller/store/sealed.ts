@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
 /** The form of what is sealed: version, nonce, tag, and the text, compressed and encrypted. */
@@ -16,13 +16,13 @@ const MAX_TEXT_BYTES = 64 * 1024 * 1024;
  * write to the database cannot give one host the manifest of another.
  */
 export class Sealer {
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
   /** Stands for the key without telling anything of it. */
   readonly check: string;
 
   /** `masterKey`: 32 bytes. */
   constructor(masterKey: Uint8Array) {
-    this.#key = derive(masterKey, 'holdfast seal 1');
+    this.#key = createSecretKey(derive(masterKey, 'holdfast seal 1'));
     this.check = Buffer.from(derive(masterKey, 'holdfast check 1')).toString('hex').slice(0, 32);
   }
 
