@@ -39,6 +39,8 @@ export interface FollowOptions {
   /** Told when the view changed in a way that people care about. */
   readonly onChange: (view: ControllerView) => void;
   readonly random?: () => number;
+  /** Parses and checks a manifest; a crowd of simulated agents in one process has no time for the whole of it. */
+  readonly decode?: typeof decodeManifest;
 }
 
 /** How long a request is held, and at most so much less: agents that started together drift apart. */
@@ -172,7 +174,8 @@ export class Follower {
     const { refused: _refused, ...rest } = this.#view;
     let manifest: Manifest | undefined;
     try {
-      manifest = judgeManifest(text, this.#options.host, this.#options.running());
+      const { host, running, decode = decodeManifest } = this.#options;
+      manifest = judgeManifest(decode(text), host, running());
       const isNews = hashOf(text) !== this.#options.runningHash();
       if (isNews) await this.#options.accept(manifest, text);
       this.#update({ ...rest, offered: { revision: manifest.revision, at_ms } });
@@ -219,9 +222,8 @@ class RefusedManifest extends ManifestError {
   }
 }
 
-/** Decodes a manifest and refuses what is not for this host, or older than what runs. Throws `ManifestError`. */
-export function judgeManifest(text: string, host: string, running: Manifest | undefined): Manifest {
-  const manifest = decodeManifest(text);
+/** Refuses what is not for this host, or older than what runs. Throws `ManifestError`. */
+function judgeManifest(manifest: Manifest, host: string, running: Manifest | undefined): Manifest {
   const { revision, sequence } = manifest;
   if (manifest.host !== host) {
     throw new RefusedManifest(`the manifest is of host "${manifest.host}" and this host is "${host}"`, revision);

@@ -1,4 +1,4 @@
-/** An agent whose host is only claimed: it asks, judges, backs off and reports as the real one does, by its own modules. */
+/** An agent whose host is only claimed: it asks, backs off and reports as the real one does, by its own modules. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type ControllerClient,
@@ -56,6 +56,8 @@ export class SimulatedAgent {
       onPreview: (id) => void this.#preview(id),
       onPause: () => undefined,
       onChange: () => this.#reporter.start(),
+      // Each real host checks its own; here thousands of checks would keep each other waiting, and the controller is what is measured.
+      decode: (text): Manifest => JSON.parse(text),
     });
     this.#reporter = new Reporter({
       client: this.#client,
