@@ -15,13 +15,18 @@ interface Layer {
 
 const LAYERS: Readonly<Record<string, Layer>> = {
   unit: { about: 'parts by themselves, without a host', needs: 'nothing' },
-  hosts: { about: 'the test hosts themselves', needs: 'hosts' },
-  conformance: { about: 'each kind on real hosts', needs: 'hosts' },
-  agent: { about: 'the daemon on real hosts', needs: 'hosts' },
-  controller: { about: 'the controller: attacks, and what it shares with others', needs: 'hosts' },
-  drift: { about: 'the reference deployment, broken by hand and healed', needs: 'hosts' },
-  faults: { about: 'kills, full disks and other bad days', needs: 'hosts' },
+  programs: {
+    about: 'the controller and its command line with git, databases and processes, without a host',
+    needs: 'nothing',
+  },
+  // Those with the longest files first, so that none of them is left alone at the end.
   e2e: { about: 'up, push, browser, down', needs: 'hosts' },
+  faults: { about: 'kills, full disks and other bad days', needs: 'hosts' },
+  drift: { about: 'the reference deployment, broken by hand and healed', needs: 'hosts' },
+  conformance: { about: 'each kind on real hosts', needs: 'hosts' },
+  controller: { about: 'the controller: attacks, and what it shares with others', needs: 'hosts' },
+  agent: { about: 'the daemon on real hosts', needs: 'hosts' },
+  hosts: { about: 'the test hosts themselves', needs: 'hosts' },
   peers: { about: 'beside Ansible on the same host', needs: 'hosts', long: true },
 };
 
@@ -33,8 +38,8 @@ ${Object.entries(LAYERS)
   .map(([name, { about, long }]) => `  ${name.padEnd(12)} ${about}${long === true ? ' (long)' : ''}\n`)
   .join('')}`;
 
-/** Each file of tests may start hosts of its own; two at a time suit two cores and 4 GB of memory. */
-const FILES_AT_A_TIME = 2;
+/** Each file of tests may start hosts of its own, and waits for them half of its time: three at a time suit two cores. */
+const FILES_AT_A_TIME = { nothing: 2, hosts: 3 } as const;
 const BOUNDS_MS = { usual: { test: 2_400_000, all: 4_200_000 }, long: { test: 7_200_000, all: 21_600_000 } };
 
 interface Tally {
@@ -66,8 +71,8 @@ async function main(asked: readonly string[]): Promise<number> {
   const light = files.filter((file) => LAYERS[layerOf(file)]?.needs === 'nothing');
   const heavy = files.filter((file) => !light.includes(file));
   const tallies = new Map<string, Tally>();
-  const sum = await runFiles(light, tallies);
-  if (heavy.length > 0 && (await imageIsThere())) add(sum, await runFiles(heavy, tallies));
+  const sum = await runFiles(light, 'nothing', tallies);
+  if (heavy.length > 0 && (await imageIsThere())) add(sum, await runFiles(heavy, 'hosts', tallies));
   else if (heavy.length > 0) sum.failed += 1;
   return summarize(tallies, sum);
 }
@@ -96,13 +101,13 @@ function layerOf(file: string): string {
 }
 
 /** Resolves to the sum over all files, one that was ended at its bound or could not be loaded counted as failed. */
-async function runFiles(files: readonly string[], tallies: Map<string, Tally>): Promise<Tally> {
+async function runFiles(files: readonly string[], needs: Layer['needs'], tallies: Map<string, Tally>): Promise<Tally> {
   const sum: Tally = { passed: 0, failed: 0, skipped: 0 };
   if (files.length === 0) return sum;
   const bounds_ms = BOUNDS_MS[values.long ? 'long' : 'usual'];
   const tests = run({
     files: [...files],
-    concurrency: FILES_AT_A_TIME,
+    concurrency: FILES_AT_A_TIME[needs],
     timeout: bounds_ms.test,
     signal: AbortSignal.timeout(bounds_ms.all),
   });

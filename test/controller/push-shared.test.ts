@@ -5,8 +5,8 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { until } from '../unit/controller/bench.ts';
-import { type Ended, WorkTree } from '../unit/controller/git/bench.ts';
+import { until } from '../programs/controller/bench.ts';
+import { type Ended, WorkTree } from '../programs/controller/git/bench.ts';
 import { type ControllerProcess, startController } from './controller-process.ts';
 import { type DatabaseHost, startDatabaseHost } from './database-host.ts';
 

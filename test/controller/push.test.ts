@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { until } from '../unit/controller/bench.ts';
-import { WorkTree } from '../unit/controller/git/bench.ts';
+import { until } from '../programs/controller/bench.ts';
+import { WorkTree } from '../programs/controller/git/bench.ts';
 import type { EnrolledHost } from './call.ts';
 import { type ControllerProcess, startController } from './controller-process.ts';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { openStore } from '../../controller/store/database.ts';
 import { openTrust, type Trust } from '../../controller/trust/trust.ts';
-import { until } from '../unit/controller/bench.ts';
+import { until } from '../programs/controller/bench.ts';
 import { quiet } from '../unit/controller/store/memory.ts';
 import { keyFor, newMachine, newStart } from './call.ts';
 import { type DatabaseHost, startDatabaseHost } from './database-host.ts';

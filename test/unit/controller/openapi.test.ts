@@ -6,8 +6,8 @@ import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { openDesiredState } from '../../../controller/git/desired-state.ts';
 import { openApi } from '../../../controller/openapi.ts';
 import type { OperatorRole } from '../../../controller/store/tables.ts';
-import { type Bench, startBench } from './bench.ts';
-import { scratch, TestRepository } from './git.ts';
+import { type Bench, startBench } from '../../programs/controller/bench.ts';
+import { scratch, TestRepository } from '../../programs/controller/git.ts';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

@@ -9,7 +9,7 @@ import { enroll } from '../../../agent/enroll/enroll.ts';
 import { machineId, readIdentity } from '../../../agent/enroll/identity.ts';
 import { linuxFiles } from '../../../agent/host/files/linux.ts';
 import { type ControllerProcess, startController } from '../../controller/controller-process.ts';
-import { scratch } from '../controller/git.ts';
+import { scratch } from '../../programs/controller/git.ts';
 import { recordingLog } from '../daemon/support.ts';
 
 const DAY_MS = 86_400_000;

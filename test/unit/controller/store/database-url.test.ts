@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseOptions, UsageError } from '../../../../controller/options.ts';
 import { readDatabaseUrl } from '../../../../controller/store/database-url.ts';
-import { scratch } from '../git.ts';
+import { scratch } from '../../../programs/controller/git.ts';
 
 const URL_WITH_PASSWORD = 'postgres://controller:hunter2@db.example/holdfast?sslmode=verify-full';
 

@@ -3,7 +3,7 @@ import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { openStore } from '../../../../controller/store/database.ts';
-import { scratch } from '../git.ts';
+import { scratch } from '../../../programs/controller/git.ts';
 import { memoryStore, quiet } from './memory.ts';
 
 async function places(context: TestContext) {

@@ -10,7 +10,7 @@ import { Authority, BadRequestForCertificate, HOST_CERTIFICATE_MS } from '../../
 import { ServerCertificate, serverNames } from '../../../../controller/trust/server-certificate.ts';
 import { keyFor } from '../../../controller/call.ts';
 import { mustRun } from '../../../hosts/process.ts';
-import { scratch } from '../git.ts';
+import { scratch } from '../../../programs/controller/git.ts';
 import { quiet } from './support.ts';
 
 const now_ms = (): number => Date.now();

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openStore, type Store } from '../../../../controller/store/database.ts';
 import { openTrust, type Trust } from '../../../../controller/trust/trust.ts';
-import { scratch } from '../git.ts';
+import { scratch } from '../../../programs/controller/git.ts';
 
 export const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { newSecret, tokenText } from '../../../../controller/trust/secret-text.ts';
 import { openTrust } from '../../../../controller/trust/trust.ts';
 import { keyFor, newMachine } from '../../../controller/call.ts';
-import { scratch } from '../git.ts';
+import { scratch } from '../../../programs/controller/git.ts';
 import { quiet, startTrust } from './support.ts';
 
 const DAY_MS = 86_400_000;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Tree } from '../../../../controller/compile/tree.ts';
 import type { Preview } from '../../../../desired-state/schema/preview.ts';
-import { good, treeOf } from '../../compile/tree.ts';
+import { good, treeOf } from '../../../unit/compile/tree.ts';
 import { type Bench, reportOf, startBench, until } from '../bench.ts';
 import { TestRepository } from '../git.ts';
 

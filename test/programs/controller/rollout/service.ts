@@ -8,9 +8,9 @@ import { type Bus, type Handler, Subscribers, type Topic } from '../../../../con
 import { openStore, type Store } from '../../../../controller/store/database.ts';
 import { HostRecords } from '../../../../controller/store/host-records.ts';
 import type { Report } from '../../../../desired-state/schema/report.ts';
-import { compile, type Files } from '../../compile/tree.ts';
+import { compile, type Files } from '../../../unit/compile/tree.ts';
+import { START_MS } from '../../../unit/controller/rollout/fleet.ts';
 import { reportOf } from '../bench.ts';
-import { START_MS } from './fleet.ts';
 
 export const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

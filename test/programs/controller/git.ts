@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { good } from '../compile/tree.ts';
+import { good } from '../../unit/compile/tree.ts';
 
 const run = promisify(execFile);
 

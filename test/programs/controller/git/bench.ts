@@ -16,7 +16,7 @@ import { openStore, type Store } from '../../../../controller/store/database.ts'
 import type { OperatorRole } from '../../../../controller/store/tables.ts';
 import { installAuthentication } from '../../../../controller/trust/authenticate.ts';
 import { openTrust } from '../../../../controller/trust/trust.ts';
-import { good, secrets } from '../../compile/tree.ts';
+import { good, secrets } from '../../../unit/compile/tree.ts';
 import { scratch } from '../git.ts';
 
 /** Everything of a push that is real but the hosts: git on both sides, HTTP, tokens, hooks, the compiler. */
