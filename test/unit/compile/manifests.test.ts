@@ -54,6 +54,59 @@ test('maps merge at every depth, lists are replaced, and an empty value removes'
   );
 });
 
+test('hosts of one role share what is the same for all and keep what is their own', () => {
+  const files: Files = {
+    ...good,
+    'roles/web.yaml':
+      'files:\n  /same: { content: same }\n  /own: { content: "{{host.name}}" }\n  /of/template: { template: who.mustache }\ndirectories:\n  /d: { purge: true }\n',
+    'templates/who.mustache': '{{host.name}}',
+    'hosts/web-1.yaml': 'environment: dev\nroles: [web]\naddress: 10.0.0.15\nfiles:\n  /d/x: { content: x }\n',
+    'hosts/web-2.yaml': 'environment: dev\nroles: [web]\naddress: 10.0.0.16\nfiles:\n  /same: { mode: "0600" }\n',
+    'hosts/web-3.yaml': 'environment: dev\nroles: [web]\naddress: 10.0.0.17\n',
+  };
+  const spec = (host: string, name: string): unknown => resourceOf(files, host, name).spec;
+  for (const host of ['web-1', 'web-2', 'web-3']) {
+    assert.deepEqual(spec(host, 'files//own'), { content: host });
+    assert.deepEqual(spec(host, 'files//of/template'), { content: host });
+  }
+  assert.deepEqual(spec('web-1', 'directories//d'), { purge: true, keep: ['x'] });
+  assert.deepEqual(spec('web-3', 'directories//d'), { purge: true });
+  assert.deepEqual(spec('web-2', 'files//same'), { content: 'same', mode: '0600' });
+  assert.deepEqual(spec('web-3', 'files//same'), { content: 'same' });
+});
+
+test('an issue of a shared entry names every host that has it', () => {
+  const files: Files = {
+    ...good,
+    'roles/web.yaml': 'files:\n  /x: { content: x, mode: "0999" }\n',
+    'hosts/web-2.yaml': 'environment: dev\nroles: [web]\n',
+  };
+  assert.deepEqual(
+    compile(files).issues.map(({ hosts }) => hosts),
+    [['web-1', 'web-2']],
+  );
+});
+
+const asking: readonly { readonly name: string; readonly role: string; readonly asked: readonly string[] }[] = [
+  { name: 'nobody', role: 'services: { nginx: running }\n', asked: [] },
+  { name: 'a template that names hosts only', role: 'files: { /x: { content: "{{hosts.db.0.name}}" } }\n', asked: [] },
+  { name: 'a template', role: 'files: { /x: { content: "{{hosts.db.0.address}}" } }\n', asked: ['db-1'] },
+  { name: 'its own', role: 'files: { /x: { content: "{{host.address}}" } }\n', asked: ['web-1'] },
+  {
+    name: 'a list of addresses',
+    role: 'postgres:\n  hba:\n    - { user: all, from: [hosts.all], method: scram-sha-256 }\n    - { type: local, user: postgres, method: peer }\n',
+    asked: ['db-1', 'web-1'],
+  },
+];
+
+for (const { name, role, asked } of asking) {
+  test(`it is known whose addresses went into manifests: ${name}`, () => {
+    const compilation = compile({ ...good, 'roles/web.yaml': role });
+    assert.deepEqual(compilation.issues, []);
+    assert.deepEqual([...compilation.asked].sort(), asked);
+  });
+}
+
 test('where a schema takes null for a value, it is one', () => {
   const files: Files = {
     ...good,
