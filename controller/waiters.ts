@@ -12,13 +12,17 @@ const TICK_MS = 1000;
 const SLOTS = 601;
 export const MAX_WAIT_S = SLOTS - 1;
 
-/** Answers per step: 50 each 20 ms are 2,500 hosts a second, 10,000 in four; a handful of hosts is answered at once. */
-const RELEASE_BATCH = 50;
-const RELEASE_STEP_MS = 20;
+/**
+ * So many are let go before others have their answers. A crowd that comes all at once waits for each other until it gives
+ * up, and comes again; in turns, nobody waits for long, and the last one is served no later.
+ */
+const MOST_UNANSWERED = 50;
+/** A client that takes its answer slowly keeps nobody else from theirs for longer. */
+const TURN_BOUND_MS = 2000;
 
 /**
  * Requests that are held until a host's manifest changes. One timer serves all of their bounds (a wheel of one-second
- * slots), and a change that concerns many hosts lets them go in small batches, so that they do not all come at once.
+ * slots), and a change that concerns many hosts lets them go in turns, as fast as they can be served.
  */
 export class Waiters {
   readonly #byHost = new Map<string, Set<Waiter>>();
@@ -27,14 +31,18 @@ export class Waiters {
   #count = 0;
   #ticking: NodeJS.Timeout | undefined;
   #closing = false;
-  #releasing: Waiter[] = [];
-  #stepping: NodeJS.Timeout | undefined;
+  /** In the order in which they are let go. */
+  readonly #releasing = new Set<Waiter>();
+  #unanswered = 0;
 
   get count(): number {
     return this.#count;
   }
 
-  /** Resolves when the host's manifest changes, after `seconds` (1 to `MAX_WAIT_S`), or when all are let go. */
+  /**
+   * Resolves when the host's manifest changes, after `seconds` (1 to `MAX_WAIT_S`), or when all are let go. `signal`:
+   * aborted when the client goes away, or has its answer.
+   */
   wait(host: string, seconds: number, signal: AbortSignal): Promise<Wake> {
     if (this.#closing || signal.aborted) return Promise.resolve('closing');
     return new Promise((resolve) => {
@@ -45,6 +53,7 @@ export class Waiters {
         done: (wake) => {
           if (!this.#remove(waiter)) return;
           signal.removeEventListener('abort', leave);
+          if (wake === 'changed') this.#takeTurn(signal);
           resolve(wake);
         },
       };
@@ -56,20 +65,33 @@ export class Waiters {
 
   /** The manifests of these hosts have changed. */
   release(hosts: Iterable<string>): void {
-    for (const host of hosts) for (const waiter of this.#byHost.get(host) ?? []) this.#releasing.push(waiter);
-    if (this.#stepping === undefined) this.#step();
+    for (const host of hosts) for (const waiter of this.#byHost.get(host) ?? []) this.#releasing.add(waiter);
+    this.#letGo();
   }
 
   /** Lets all go, now and from now on. */
   close(): void {
     this.#closing = true;
-    clearTimeout(this.#stepping);
     for (const waiters of this.#byHost.values()) for (const waiter of waiters) waiter.done('closing');
   }
 
-  #step(): void {
-    for (const waiter of this.#releasing.splice(0, RELEASE_BATCH)) waiter.done('changed');
-    this.#stepping = this.#releasing.length === 0 ? undefined : setTimeout(() => this.#step(), RELEASE_STEP_MS);
+  #letGo(): void {
+    for (const waiter of this.#releasing) {
+      if (this.#unanswered >= MOST_UNANSWERED) return;
+      waiter.done('changed');
+    }
+  }
+
+  #takeTurn(signal: AbortSignal): void {
+    this.#unanswered += 1;
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      this.#unanswered -= 1;
+      this.#letGo();
+    };
+    const timer = setTimeout(end, TURN_BOUND_MS).unref();
+    signal.addEventListener('abort', end, { once: true });
   }
 
   #add(waiter: Waiter): void {
@@ -83,6 +105,7 @@ export class Waiters {
   #remove(waiter: Waiter): boolean {
     const waiters = this.#byHost.get(waiter.host);
     if (waiters?.delete(waiter) !== true) return false;
+    this.#releasing.delete(waiter);
     if (waiters.size === 0) this.#byHost.delete(waiter.host);
     this.#wheel[waiter.slot]?.delete(waiter);
     this.#count -= 1;

@@ -137,7 +137,7 @@ function waitOf(request: FastifyRequest<Route>): number {
   return Math.min(Number(text), MAX_WAIT_S);
 }
 
-/** Aborted when the client goes away, so that nothing is kept for it. */
+/** Aborted when the client goes away, so that nothing is kept for it, and when the answer is sent. */
 function gone(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.once('close', () => controller.abort());
