@@ -6,6 +6,7 @@ import type { Candidate, RolloutEvent } from '../git/ports.ts';
 import type { Log } from '../intake/intake.ts';
 import { Problem } from '../problem.ts';
 import type { Serving } from '../serving.ts';
+import { batchesOf } from '../store/batches.ts';
 import type { Store } from '../store/database.ts';
 import type { HostRecords } from '../store/host-records.ts';
 import { acceptRevision } from '../store/revisions.ts';
@@ -434,7 +435,10 @@ export class Rollouts {
       sequence,
       text: withSequence(text, sequence),
     }));
-    await saveManifests(store, manifests, now_ms());
+    // Each transaction waits for the disk; a single one would keep everything else waiting.
+    for (const batch of batchesOf(manifests)) {
+      await store.db.transaction().execute((db) => saveManifests({ db, sealer: store.sealer }, batch, now_ms()));
+    }
   }
 
   async #rollback(aborted: Rollout, by: string): Promise<Rollout> {
