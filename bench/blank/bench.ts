@@ -8,8 +8,13 @@ import type { Progress, Settings } from '../settings.ts';
 
 export const about = 'from blank to converged, packages downloaded, network cut';
 
-/** What names places of a checkout that is updated in place, which a release is not. */
-const OTHER_SHAPE = ['git clean at origin', 'owners', 'supervisor program'];
+/** What names places of a checkout and a virtualenv that are updated in place, which a release is not. */
+const OTHER_SHAPE = ['git clean at origin', 'owners', 'supervisor program', 'modes', 'pip'];
+/** The same of a release, but for what the application's answer shows by itself. */
+const SAME_OF_A_RELEASE = `
+test "$(stat -c %a /etc/nginx/ssl/todo.key)" = 600
+test "$(stat -L -c %U /srv/todo/current)" = todo
+supervisorctl status | grep -q 'todo.*RUNNING'`;
 const BLANK = 'from blank';
 
 export async function measure({ peer_runs }: Settings, progress: Progress): Promise<readonly Figure[]> {
@@ -50,6 +55,7 @@ async function holdfastFromBlank(progress: Progress): Promise<number> {
   await agent.writeManifest(await releaseSections(host));
   const { wall_s } = await measureRuns(host, { argv: ['holdfast-agent', 'run', '--once'] }, 1);
   await verifyStack(host, OTHER_SHAPE);
+  await host.sh(SAME_OF_A_RELEASE);
   return wall_s[0] ?? Number.NaN;
 }
 
