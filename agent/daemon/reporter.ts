@@ -15,7 +15,7 @@ export interface ReporterOptions {
   readonly head: () => Promise<ReportHead>;
   readonly onProblem: (message: string) => void;
   readonly onDropped: (entries: number) => void;
-  /** The controller knows now how the last run went. */
+  /** The controller knows now what was to be told when the report began. */
   readonly onTold?: () => void;
   readonly random?: () => number;
 }
@@ -132,7 +132,6 @@ export class Reporter {
   async #deliverOnce(): Promise<void> {
     this.#again = false;
     const told = new Set(this.#past);
-    const run = this.#run;
     const pastDropped = this.#dropped;
     let delay_ms = HEARTBEAT_MS - this.#random() * HEARTBEAT_JITTER_MS;
     try {
@@ -142,7 +141,7 @@ export class Reporter {
       this.#backoff.reset();
       if (this.#failing) await this.#spool();
       this.#failing = false;
-      if (run !== undefined && run === this.#run) this.#options.onTold?.();
+      this.#options.onTold?.();
     } catch (error) {
       delay_ms = this.#backoff.next_ms();
       // The controller does not want this body: telling it again and again would keep all later ones back.
