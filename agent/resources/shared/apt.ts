@@ -9,7 +9,7 @@ const EXIT_CODES = Array.from({ length: 256 }, (_, code) => code);
 
 /** The words in which apt and dpkg say that another process holds a lock. */
 const LOCKED =
-  /Could not get lock|Unable to lock|is locked by another process|Unable to acquire the dpkg frontend lock/;
+  /Could not get lock|Unable to lock|(?:is|was) locked by another process|Unable to acquire the dpkg frontend lock/;
 
 /** Nobody is asked anything, changed configuration files stay as they are, and needrestart only lists. */
 const ENVIRONMENT = {
@@ -69,7 +69,7 @@ async function whenUnlocked(
       okCodes: EXIT_CODES,
       maxOutput_bytes: MAX_OUTPUT_BYTES,
     });
-    if (output.code === 0 || !LOCKED.test(output.stderr)) return output;
+    if (output.code === 0 || !saysLocked(output.stderr)) return output;
     if (performance.now() > deadline_ms) {
       throw new Error(
         `another program has held apt's lock for more than ${lockWait_ms / 1000} s: ${firstProblem(output)}; look at "ps aux | grep -E 'apt|dpkg'"`,
@@ -77,6 +77,11 @@ async function whenUnlocked(
     }
     await sleep(LOCK_POLL_MS);
   }
+}
+
+/** Whether it failed because another process holds a lock. */
+export function saysLocked(stderr: string): boolean {
+  return LOCKED.test(stderr);
 }
 
 /** The lines in which apt says what went wrong, or the end of its output. `undefined` where it went well. */
