@@ -75,6 +75,14 @@ test('hosts of one role share what is the same for all and keep what is their ow
   assert.deepEqual(spec('web-3', 'files//same'), { content: 'same' });
 });
 
+test('an entry that stands a second time by an alias is a resource of its own', () => {
+  const files: Files = { ...good, 'roles/web.yaml': 'files:\n  /a: &same { content: x }\n  /b: *same\n' };
+  assert.deepEqual(
+    manifestOf(files, 'web-1').resources.map(({ name }) => name),
+    ['/a', '/b'],
+  );
+});
+
 test('an issue of a shared entry names every host that has it', () => {
   const files: Files = {
     ...good,
