@@ -1,7 +1,8 @@
 import type { Report } from '../desired-state/schema/report.ts';
 import type { HostFacts } from './compile/address.ts';
 import type { Intake } from './intake/intake.ts';
-import type { Rollouts, Withheld } from './rollout/rollouts.ts';
+import type { Rollouts } from './rollout/rollouts.ts';
+import type { Withheld } from './rollout/waiting-hosts.ts';
 import type { Serving } from './serving.ts';
 import type { HostRecord, HostRecords } from './store/host-records.ts';
 import type { ServedManifest } from './store/served-tables.ts';

@@ -4,7 +4,8 @@ import { type Compilation, compileSteps, type PendingHost } from '../compile/com
 import type { Issue } from '../compile/issue.ts';
 import type { Tree } from '../compile/tree.ts';
 import type { Candidate, Compiler } from '../git/ports.ts';
-import type { Begun, Rollouts } from '../rollout/rollouts.ts';
+import type { Begun } from '../rollout/begin.ts';
+import type { Rollouts } from '../rollout/rollouts.ts';
 import type { SecretSources } from '../secrets/sources.ts';
 import type { Serving } from '../serving.ts';
 import { normalPrefix } from '../source/git-tree.ts';

@@ -1,0 +1,46 @@
+import type { Compilation } from '../compile/compile.ts';
+import type { RolloutCause } from './model.ts';
+import type { Parts } from './parts.ts';
+import type { Planned } from './plan.ts';
+import { insertRollout } from './rows.ts';
+
+export interface Replacement {
+  readonly revision: string;
+  readonly sequence: number;
+  readonly by: string;
+  readonly cause: RolloutCause;
+  readonly planned: Planned;
+  /** Of the revision that is pushed: hosts that it changes nothing for have it at once. */
+  readonly compilation?: Compilation;
+  /** Hosts that the desired state does not name any more. */
+  readonly removed: readonly string[];
+}
+
+/**
+ * Puts a new rollout in the place of the newest that this process knows, and takes its first steps. Resolves with its id;
+ * throws `Conflict` when there is a newer one.
+ */
+export async function replaceRollout(parts: Parts, replacement: Replacement): Promise<number> {
+  const { store, serving, known, waiting, now_ms, changed } = parts;
+  const { revision, sequence, by, cause, planned, compilation, removed } = replacement;
+  const { latest } = known;
+  const begun = { revision, sequence, startedBy: by, cause, ...planned, now_ms: now_ms() };
+  const id = await store.db.transaction().execute(async (db) => {
+    const rollout = await insertRollout(db, begun, latest);
+    if (removed.length > 0) await db.deleteFrom('served').where('host', 'in', removed).execute();
+    if (compilation === undefined) return rollout;
+    // Hosts for which the revision means the same have it with that.
+    let query = db.updateTable('served').set({ revision }).where('revision', '!=', revision);
+    const pending = [...compilation.pending.keys()];
+    if (pending.length > 0) query = query.where('host', 'not in', pending);
+    await query
+      .where('host', 'not in', db.selectFrom('rollout_hosts').select('host').where('rollout', '=', rollout))
+      .execute();
+    return rollout;
+  });
+  await serving.refresh();
+  await store.bus.publish('served', '*');
+  await changed();
+  waiting.tell();
+  return id;
+}
