@@ -40,8 +40,9 @@ type Stored = v.InferOutput<typeof storedSchema>;
 
 export interface PauseOptions {
   readonly files: StateFiles;
-  /** Told when a pause ends by itself. */
-  readonly onExpired: (pause: PauseState) => void;
+  readonly onBegun: (pause: PauseState) => void;
+  /** `how`: by whom or what, as in "ended by itself". */
+  readonly onEnded: (pause: PauseState, how: string) => void;
 }
 
 /** Timers are never longer, so that a pause ends in time though the clock was set. */
@@ -81,11 +82,12 @@ export class Pause {
     const pause = { by, why, since_ms, until_ms: since_ms + for_ms };
     await this.#options.files.write(NAME, `${JSON.stringify(pause)}\n`);
     this.#begin(pause);
+    this.#options.onBegun(pause);
     return pause;
   }
 
   /** Resolves with the pause that ended; `undefined` where there was none. */
-  async end(): Promise<PauseState | undefined> {
+  async end(by: string): Promise<PauseState | undefined> {
     const ended = this.current;
     if (ended !== undefined && this.#current?.ordered === true) {
       this.#dismissed = ended.since_ms;
@@ -93,28 +95,30 @@ export class Pause {
     } else await this.#options.files.remove(NAME);
     clearTimeout(this.#timer);
     this.#current = undefined;
+    if (ended !== undefined) this.#options.onEnded(ended, `by ${by}`);
     return ended;
   }
 
   /**
    * What the controller orders, told with every answer of it: a pause, or that there is none, which ends one that it had
-   * ordered and no other. One that was ended on the host is not taken up again. Tells what has changed by it.
+   * ordered and no other. One that was ended on the host is not taken up again.
    */
-  async follow(order: PauseState | undefined): Promise<{ begun?: PauseState; ended?: PauseState }> {
+  async follow(order: PauseState | undefined): Promise<void> {
     if (order === undefined) {
       const ended = this.current;
-      if (ended === undefined || this.#current?.ordered !== true) return {};
+      if (ended === undefined || this.#current?.ordered !== true) return;
       clearTimeout(this.#timer);
       this.#current = undefined;
       await this.#options.files.remove(NAME);
-      return { ended };
+      this.#options.onEnded(ended, 'through the controller');
+      return;
     }
-    if (isOver(order) || order.since_ms === this.#dismissed) return {};
+    if (isOver(order) || order.since_ms === this.#dismissed) return;
     const { current } = this;
-    if (current !== undefined && isSame(current, order)) return {};
+    if (current !== undefined && isSame(current, order)) return;
     await this.#options.files.write(NAME, `${JSON.stringify({ ...order, ordered: true })}\n`);
     this.#begin({ ...order, ordered: true });
-    return { begun: order };
+    this.#options.onBegun(order);
   }
 
   close(): void {
@@ -136,7 +140,7 @@ export class Pause {
     this.#current = undefined;
     // The file says itself that it is over: that it cannot be removed costs nothing.
     this.#options.files.remove(NAME).catch(() => {});
-    this.#options.onExpired(stateOf(pause));
+    this.#options.onEnded(stateOf(pause), 'by itself');
   }
 }
 

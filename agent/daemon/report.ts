@@ -5,8 +5,29 @@ import {
   type ReportedResource,
 } from '../../desired-state/schema/report.ts';
 import { type ChangeResult, type ResourceResult, type RunResult, refText } from '../engine/types.ts';
+import { revisionsOf, type Snapshot } from './snapshot.ts';
 
-/** Engine results in the words of the wire, bounded. Pure. */
+/** Engine results and the agent's own state in the words of the wire, bounded. Pure. */
+
+export type ReportHead = Omit<Report, 'run' | 'past' | 'pastDropped' | 'sentAt_ms'>;
+
+/** Everything of a report that is not about runs. */
+export function reportHead(snapshot: Snapshot, facts: Report['facts']): ReportHead {
+  const { host, agentVersion, manifest, pause, controller } = snapshot;
+  const { running, wanted, whyDifferent } = revisionsOf(snapshot);
+  const refused = controller.refused?.reason;
+  return {
+    host,
+    agentVersion,
+    mode: manifest?.mode ?? 'report',
+    ...(pause === undefined ? {} : { pause }),
+    ...(running === undefined ? {} : { runningRevision: running }),
+    ...(wanted === undefined ? {} : { wantedRevision: wanted }),
+    ...(whyDifferent === undefined ? {} : { whyDifferent: cut(whyDifferent) }),
+    ...(refused === undefined ? {} : { refused: cut(refused) }),
+    facts,
+  };
+}
 
 export function reportedResource(result: ResourceResult): ReportedResource {
   const { kind, name, status, cause, changes, error, blockedBy, retryAt_ms } = result;

@@ -3,15 +3,12 @@ import { type PastEntry, type Report, reportSchema } from '../../desired-state/s
 import type { RunResult } from '../engine/types.ts';
 import { Backoff } from './backoff.ts';
 import { type ControllerClient, ControllerError } from './controller-client.ts';
-import { fit, noteworthy, outcomeKey, reportedResource } from './report.ts';
+import { fit, noteworthy, outcomeKey, type ReportHead, reportedResource } from './report.ts';
 import type { StateFiles } from './state-files.ts';
-
-export type ReportHead = Omit<Report, 'run' | 'past' | 'pastDropped' | 'sentAt_ms'>;
 
 export interface ReporterOptions {
   readonly client: Pick<ControllerClient, 'report'>;
   readonly files: Pick<StateFiles, 'read' | 'write' | 'remove'>;
-  /** Everything of a report that is not about runs. */
   readonly head: () => Promise<ReportHead>;
   readonly onProblem: (message: string) => void;
   readonly onDropped: (entries: number) => void;
