@@ -148,7 +148,7 @@ export class Agent {
   /** Lets a run under way end, and keeps what has to outlive the process. */
   async stop(): Promise<void> {
     this.#pause.close();
-    await Promise.all([this.#follower?.stop(), this.#triggers.stop()]);
+    await Promise.all([this.#follower?.stop(), this.#triggers.stop().then(() => this.#manifest.close())]);
     await this.#reporter?.stop();
   }
 

@@ -182,6 +182,7 @@ export class Follower {
       this.#backoff.reset();
       return isNews ? REPORTED_FIRST_MS : 0;
     } catch (error) {
+      if (this.#stop.signal.aborted) return 0;
       const revision = manifest?.revision ?? (error instanceof RefusedManifest ? error.revision : undefined);
       const since_ms = this.#view.refused?.since_ms ?? at_ms;
       const refused = { reason: reasonOf(error), since_ms, ...(revision === undefined ? {} : { revision }) };

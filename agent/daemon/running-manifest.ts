@@ -29,12 +29,15 @@ interface Offer {
   readonly refused: (error: unknown) => void;
 }
 
+const STOPS = 'the agent stops';
+
 /** The manifest that runs here: from the cache at the start, from the controller later, and never changed during a run. */
 export class RunningManifest {
   readonly #options: RunningManifestOptions;
   #current: Manifest | undefined;
   #hash: string | undefined;
   #offer: Offer | undefined;
+  #closed = false;
 
   constructor(options: RunningManifestOptions) {
     this.#options = options;
@@ -69,12 +72,20 @@ export class RunningManifest {
     return true;
   }
 
-  /** Resolves when it was taken, between two runs. Rejects when the engine refuses it. */
+  /** Resolves when it was taken, between two runs. Rejects when the engine refuses it, or no run comes any more. */
   offer(manifest: Manifest, text: string): Promise<void> {
+    if (this.#closed) return Promise.reject(new Error(STOPS));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#offer = { manifest, text, taken: resolve, refused: reject };
     this.#options.onOffered();
     return promise;
+  }
+
+  /** To be called when there will be no other run: what is offered now is taken by the next process. */
+  close(): void {
+    this.#closed = true;
+    this.#offer?.refused(new Error(STOPS));
+    this.#offer = undefined;
   }
 
   /** To be called when no run is under way. */

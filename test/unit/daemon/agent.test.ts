@@ -226,6 +226,27 @@ test('a new revision waits for the run under way, and then one run takes it', as
   assert.equal(engine.runs.at(-1)?.revision, 'two');
 });
 
+test('a stop during a run does not wait for the new revision that no run will take', async (t) => {
+  const { agent, engine, controller } = await setup(t);
+  controller.serve(manifestText({ revision: 'one' }), '"1"');
+  await agent.start();
+  await settle();
+  const gate = Promise.withResolvers<void>();
+  engine.gate = gate.promise;
+  void agent.reconcile();
+  await settle();
+  controller.serve(manifestText({ revision: 'two' }), '"2"');
+  await settle();
+  let stopped = false;
+  void agent.stop().then(() => {
+    stopped = true;
+  });
+  gate.resolve();
+  await settle();
+  assert.equal(stopped, true);
+  assert.equal(engine.runs.at(-1)?.revision, 'one');
+});
+
 test('paused, it looks and applies nothing; the pause outlives a restart and ends by itself', async (t) => {
   const text = manifestText({ revision: 'one' });
   const { agent, engine, controller, directory } = await setup(t, cached(text));
