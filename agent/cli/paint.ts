@@ -23,12 +23,22 @@ function paintDiffLine(line: string, paint: Paint): string {
   return line;
 }
 
-/** `12 ms`, `3.4 s`, `2 min 5 s`. */
+/** `12 ms`, `3.4 s`, `2 min 5 s`, `26 h 3 min`, `59 d 4 h`. */
 export function durationText(duration_ms: number): string {
   if (duration_ms < 1000) return `${Math.round(duration_ms)} ms`;
-  if (duration_ms < 60_000) return `${(duration_ms / 1000).toFixed(1)} s`;
-  return `${Math.floor(duration_ms / 60_000)} min ${Math.round((duration_ms % 60_000) / 1000)} s`;
+  if (duration_ms < MINUTE_MS) return `${(duration_ms / 1000).toFixed(1)} s`;
+  if (duration_ms < HOUR_MS) {
+    return `${Math.floor(duration_ms / MINUTE_MS)} min ${Math.floor((duration_ms % MINUTE_MS) / 1000)} s`;
+  }
+  if (duration_ms < 2 * DAY_MS) {
+    return `${Math.floor(duration_ms / HOUR_MS)} h ${Math.floor((duration_ms % HOUR_MS) / MINUTE_MS)} min`;
+  }
+  return `${Math.floor(duration_ms / DAY_MS)} d ${Math.floor((duration_ms % DAY_MS) / HOUR_MS)} h`;
 }
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 
 /** `1 change`, `2 changes`. */
 export function count(amount: number, noun: string): string {

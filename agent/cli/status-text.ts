@@ -1,5 +1,7 @@
-import type { AgentStatus, LastChange, ResourceView, Verdict } from '../daemon/status.ts';
+import type { AgentStatus, CertificateView, LastChange, ResourceView, Verdict } from '../daemon/status.ts';
 import { count, durationText, type Paint, paintDiff, type Style } from './paint.ts';
+
+const LABEL_WIDTH = 'certificate'.length;
 
 /** What `holdfast-agent status` prints. `now_ms` is passed in so that ages can be tested. Pure. */
 export function statusText(status: AgentStatus, paint: Paint, now_ms: number, show: 'summary' | 'diffs'): string {
@@ -18,6 +20,9 @@ export function statusText(status: AgentStatus, paint: Paint, now_ms: number, sh
       : [['paused', paint('yellow', `for ${inText(pause.until_ms, now_ms)} by ${pause.by}: ${pause.why}`)] as const]),
     ['revision', revisionText(status, paint)],
     ['controller', controllerText(status, paint, now_ms)],
+    ...(status.certificate === undefined
+      ? []
+      : [['certificate', certificateText(status.certificate, paint, now_ms)] as const]),
     ['last run', lastRunText(status, now_ms)],
     ...(run.current === undefined
       ? []
@@ -27,7 +32,9 @@ export function statusText(status: AgentStatus, paint: Paint, now_ms: number, sh
     ['agent', `${status.agentVersion}, process ${status.pid}, up ${durationText(now_ms - status.started_ms)}`],
     ...problems.map((problem) => ['problem', paint('yellow', problem)] as const),
   ];
-  const head = rows.map(([label, text]) => `${paint('dim', label.padEnd(10))}  ${indented(text)}\n`).join('');
+  const head = rows
+    .map(([label, text]) => `${paint('dim', label.padEnd(LABEL_WIDTH))}  ${indented(text, LABEL_WIDTH + 2)}\n`)
+    .join('');
   const shown = resources.filter(({ status: state, lastChange }) => state !== 'converged' || lastChange !== undefined);
   const quiet = resources.length - shown.length;
   const body = shown.map((resource) => resourceText(resource, paint, now_ms, show)).join('');
@@ -70,6 +77,13 @@ function controllerText({ controller }: AgentStatus, paint: Paint, now_ms: numbe
   return `${paint('yellow', `away since ${at(controller.since_ms)} (${durationText(now_ms - controller.since_ms)})`)}${next}\n${controller.error ?? ''}`;
 }
 
+function certificateText({ expires_ms, warning }: CertificateView, paint: Paint, now_ms: number): string {
+  const expired = now_ms >= expires_ms;
+  const span = durationText(Math.abs(expires_ms - now_ms));
+  const line = `until ${at(expires_ms)} (${expired ? `${span} ago` : `in ${span}`})`;
+  return warning === undefined ? line : `${line}\n${paint(expired ? 'red' : 'yellow', warning)}`;
+}
+
 function lastRunText({ run: { last } }: AgentStatus, now_ms: number): string {
   if (last === undefined) return 'none yet';
   const counts = Object.entries(last.counts).map(([state, amount]) => `${amount} ${state}`);
@@ -108,7 +122,7 @@ function changeText(label: string, summary: string, diff: string | undefined, pa
   return diff === undefined || show === 'summary' ? line : `${line}${paintDiff(diff, '      ', paint)}`;
 }
 
-function indented(text: string, width = 12): string {
+function indented(text: string, width: number): string {
   return text.trimEnd().replaceAll('\n', `\n${' '.repeat(width)}`);
 }
 

@@ -21,7 +21,7 @@ import { Runs } from './runs.ts';
 import { sendChecks } from './service-checks.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { StateFiles } from './state-files.ts';
-import type { AgentStatus } from './status.ts';
+import type { AgentStatus, CertificateView } from './status.ts';
 import { statusOf } from './status-answer.ts';
 import { Triggers } from './triggers.ts';
 
@@ -38,6 +38,7 @@ export interface AgentParts {
   readonly meter: Meter;
   readonly facts: Pick<FactSource, 'read'>;
   readonly recollection: (text: string | undefined) => Recollection | undefined;
+  readonly certificate: () => CertificateView | undefined;
   /** Told when a manifest was taken: ports and sinks follow its settings. */
   readonly onManifest: (manifest: Manifest) => Promise<void>;
   /** Told after each run and when anything that people look at has changed. */
@@ -178,7 +179,11 @@ export class Agent {
 
   /** What a heartbeat says, beside what changes say as they happen. */
   heartbeat(): void {
-    this.#parts.meter.gauge('agent.rss', process.memoryUsage.rss(), {});
+    const { meter, certificate } = this.#parts;
+    meter.gauge('agent.rss', process.memoryUsage.rss(), {});
+    const { expires_ms } = certificate() ?? {};
+    if (expires_ms !== undefined)
+      meter.gauge('certificate.expires_in', Math.round((expires_ms - Date.now()) / 1000), {});
     this.#beat();
   }
 
@@ -189,6 +194,7 @@ export class Agent {
       runs: this.#runs,
       problems: this.#problems,
       nextRetry_ms: this.#parts.engine.nextRetry_ms(),
+      certificate: this.#parts.certificate(),
     });
   }
 

@@ -1,7 +1,9 @@
+import { ENROLL, type Identity } from '../enroll/identity.ts';
 import type { FileWriter } from '../host/files/port.ts';
 import type { AgentConfig } from './config.ts';
 import type { Credentials } from './credentials.ts';
 import type { Log } from './log.ts';
+import type { CertificateView } from './status.ts';
 
 /** Between so much of a certificate's life and two thirds of it, each host at a moment of its own. */
 const EARLIEST = 0.6;
@@ -23,6 +25,7 @@ export class Renewal {
   readonly #parts: RenewalParts;
   readonly #now_ms: () => number;
   #next_ms = 0;
+  #failed: CertificateView['renewalFailed'];
 
   constructor(parts: RenewalParts) {
     this.#parts = parts;
@@ -39,6 +42,7 @@ export class Renewal {
       const due_ms = renewAt_ms(identity);
       if (now < due_ms) {
         // An enrolment may put another one in its place meanwhile.
+        this.#failed = undefined;
         return false;
       }
       this.#next_ms = now + RETRY_MS;
@@ -47,14 +51,49 @@ export class Renewal {
       const line = { controller, userAgent: `holdfast-agent/${version}`, tls: { secureContext } };
       const renewed = await renew({ host, line, machine, stateDirectory, files });
       this.#next_ms = 0;
+      this.#failed = undefined;
       log.notice(`the certificate of ${host} is renewed; it holds until ${new Date(renewed.expires_ms).toISOString()}`);
       return true;
     } catch (error) {
       if (this.#next_ms <= now) return false; // not enrolled: whoever asks the controller says so
-      log.warning(`the certificate could not be renewed, and is tried again in an hour: ${reasonOf(error)}`);
+      const reason = reasonOf(error);
+      this.#failed = { at_ms: now, reason };
+      log.warning(`the certificate could not be renewed, and is tried again in an hour: ${reason}`);
       return false;
     }
   }
+
+  /** How the certificate is now; `undefined` where there is none that can be read. */
+  view(): CertificateView | undefined {
+    const identity = this.#identity();
+    if (identity === undefined) return undefined;
+    const now = this.#now_ms();
+    const { expires_ms } = identity;
+    const renewal_ms = Math.round(renewAt_ms(identity));
+    // Another certificate may be there since the last try failed.
+    const renewalFailed = now < renewal_ms ? undefined : this.#failed;
+    const view = { expires_ms, renewal_ms, ...(renewalFailed === undefined ? {} : { renewalFailed }) };
+    const warning = warningOf(view, now);
+    return warning === undefined ? view : { ...view, warning };
+  }
+
+  #identity(): Identity | undefined {
+    try {
+      return this.#parts.credentials.current().identity;
+    } catch {
+      return undefined; // whoever asks the controller says why
+    }
+  }
+}
+
+function warningOf(view: CertificateView, now_ms: number): string | undefined {
+  const { expires_ms, renewal_ms, renewalFailed } = view;
+  if (now_ms >= expires_ms) {
+    const why = renewalFailed === undefined ? '' : ` (its renewal failed: ${renewalFailed.reason})`;
+    return `it has expired: enrol this host again: ${ENROLL}${why}`;
+  }
+  if (renewalFailed === undefined) return undefined;
+  return `its renewal is due since ${new Date(renewal_ms).toISOString()} and fails: ${renewalFailed.reason}`;
 }
 
 /** Spread by what is different for each certificate, and the same at each look. */

@@ -67,6 +67,7 @@ export async function serve(): Promise<void> {
     meter,
     facts: new FactSource(),
     recollection: parseRecollection,
+    certificate: () => line?.renewal.view(),
     onManifest: async ({ agent: settings }: Manifest) => {
       await statsd.follow(settings);
       await page.follow(settings.statusPort);
@@ -142,12 +143,13 @@ function feedWatchdog(notifier: Notifier, agent: Agent, log: Log): NodeJS.Timeou
 }
 
 function statusLine(agent: Agent): string {
-  const { verdict, pause, revision, controller, resources } = agent.status();
+  const { verdict, pause, revision, controller, certificate, resources } = agent.status();
   const parts = [
     `${verdict}, ${resources.length} resources, revision ${(revision.running ?? 'none').slice(0, 12)}`,
     ...(pause === undefined ? [] : [`paused by ${pause.by} until ${new Date(pause.until_ms).toISOString()}`]),
     ...(controller.state === 'away' ? [`controller away since ${new Date(controller.since_ms).toISOString()}`] : []),
     ...(controller.refused === undefined ? [] : ['its manifest is refused']),
+    ...(certificate?.warning === undefined ? [] : [`certificate: ${certificate.warning}`]),
   ];
   return parts.join('; ');
 }

@@ -1,7 +1,7 @@
 import type { Problems } from './problems.ts';
 import type { Runs } from './runs.ts';
 import { revisionsOf, type Snapshot } from './snapshot.ts';
-import type { AgentStatus } from './status.ts';
+import type { AgentStatus, CertificateView } from './status.ts';
 import type { Triggers } from './triggers.ts';
 
 export interface StatusSources {
@@ -10,12 +10,13 @@ export interface StatusSources {
   readonly runs: Pick<Runs, 'last' | 'error' | 'sign' | 'resources'>;
   readonly problems: Problems;
   readonly nextRetry_ms: number | undefined;
+  readonly certificate: CertificateView | undefined;
 }
 
 /** All that the agent says of itself, for people and for their tools. */
 export function statusOf(snapshot: Snapshot, sources: StatusSources): AgentStatus {
   const { host, agentVersion, verdict, manifest, controller, pause } = snapshot;
-  const { started_ms, triggers, runs, problems, nextRetry_ms } = sources;
+  const { started_ms, triggers, runs, problems, nextRetry_ms, certificate } = sources;
   const { running, next_ms } = triggers;
   const { last, error, sign } = runs;
   return {
@@ -29,6 +30,7 @@ export function statusOf(snapshot: Snapshot, sources: StatusSources): AgentStatu
       : { mode: manifest.mode, environment: manifest.environment, roles: manifest.roles }),
     revision: revisionsOf(snapshot),
     controller,
+    ...(certificate === undefined ? {} : { certificate }),
     ...(pause === undefined ? {} : { pause }),
     run: {
       ...(running === undefined

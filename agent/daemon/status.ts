@@ -21,6 +21,8 @@ export interface AgentStatus {
     readonly whyDifferent?: string;
   };
   readonly controller: ControllerView;
+  /** Absent where no controller is configured, or this host is not enrolled. */
+  readonly certificate?: CertificateView;
   readonly pause?: PauseState;
   readonly run: {
     readonly current?: { readonly trigger: Trigger; readonly since_ms: number; readonly doing?: string };
@@ -33,6 +35,18 @@ export interface AgentStatus {
   readonly resources: readonly ResourceView[];
   /** What is wrong with the agent itself. */
   readonly problems: readonly string[];
+}
+
+/** The certificate by which this host proves to the controller who it is. */
+export interface CertificateView {
+  /** It holds until then ("not after"). */
+  readonly expires_ms: number;
+  /** From then on the agent asks for the next one. */
+  readonly renewal_ms: number;
+  /** Present where the renewal is due and its last try failed; the next is an hour later. */
+  readonly renewalFailed?: { readonly at_ms: number; readonly reason: string };
+  /** Present where it has expired, or its renewal is due and fails: a line for people, with what to do. */
+  readonly warning?: string;
 }
 
 /** `unknown`: no manifest, or no run has ended yet. `differs`: something differs that is not to be repaired. */

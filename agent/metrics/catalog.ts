@@ -82,6 +82,13 @@ export const metrics = {
     tags: {},
     meaning: 'Past changes that were dropped from the spool because the controller was away for too long.',
   },
+  'certificate.expires_in': {
+    type: 'gauge',
+    unit: 'second',
+    tags: {},
+    meaning:
+      "Time until the certificate of this host expires; below zero once it has. The agent renews it when about a third of its life is left: less means that the renewal fails, and the agent's status says why.",
+  },
   'agent.rss': {
     type: 'gauge',
     unit: 'byte',

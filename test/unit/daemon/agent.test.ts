@@ -46,6 +46,8 @@ class FakeEngine implements Engine {
   }
 }
 
+const certificate = { expires_ms: Date.UTC(2026, 2, 1), renewal_ms: Date.UTC(2026, 1, 1) };
+
 interface Setup {
   readonly agent: Agent;
   readonly engine: FakeEngine;
@@ -86,6 +88,7 @@ async function setup(t: TestContext, prepare: (directory: string) => Promise<voi
     meter,
     facts: { read: async () => ({ addresses: [] }) },
     recollection: () => undefined,
+    certificate: () => certificate,
     onManifest: async () => {},
     onStatus: () => {},
     random: () => 0.5,
@@ -466,4 +469,13 @@ test('an ordered pause that was ended on the host is not taken up again, until t
   controller.order({ pause: { ...order, since_ms: since_ms + 1 } });
   await settle();
   assert.equal(agent.status().pause?.by, 'ann');
+});
+
+test('the status says when the certificate expires, and a heartbeat how long that still is', async (t) => {
+  const { agent, metrics } = await setup(t, cached(manifestText()));
+  await agent.start();
+  await settle();
+  agent.heartbeat();
+  assert.deepEqual(agent.status().certificate, certificate);
+  assert.match(metrics(), new RegExp(`^holdfast_certificate_expires_in_seconds ${59 * 86_400 - 7}$`, 'm'));
 });

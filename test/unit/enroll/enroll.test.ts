@@ -31,6 +31,22 @@ function options(stateDirectory: string, joinToken: string, host = 'web-1') {
   return { controller: url, host, joinToken, stateDirectory, files, agentVersion: '1', again: false, wait_ms: 0 };
 }
 
+/** A renewal whose clock a test sets. */
+function renewalOf(context: TestContext, stateDirectory: string, clock: { now_ms: number }) {
+  const { log, lines } = recordingLog();
+  const credentials = new Credentials(stateDirectory);
+  context.after(() => credentials.close());
+  const config = {
+    host: 'web-1',
+    controller: new URL(controller.url),
+    statsd: 'off',
+    stateDirectory,
+    runDirectory: '/nowhere',
+  } as const;
+  const renewal = new Renewal({ config, credentials, files, version: '1', log, now_ms: () => clock.now_ms });
+  return { renewal, credentials, lines };
+}
+
 test('an enrolment leaves one file for root alone; a second one with the same token is nothing to do', async (context) => {
   const stateDirectory = await folderOf(context);
   const token = await controller.operator.joinToken({ host: 'web-1' });
@@ -84,18 +100,8 @@ test('a certificate is renewed by itself when two thirds of it are over, with a 
   await enroll(options(stateDirectory, await controller.operator.joinToken({ host: 'web-1' })));
   const before_ = readIdentity(stateDirectory);
   assert.ok(before_ !== undefined);
-  const { log, lines } = recordingLog();
   const clock = { now_ms: Date.now() };
-  const credentials = new Credentials(stateDirectory);
-  context.after(() => credentials.close());
-  const config = {
-    host: 'web-1',
-    controller: new URL(controller.url),
-    statsd: 'off',
-    stateDirectory,
-    runDirectory: '/nowhere',
-  } as const;
-  const renewal = new Renewal({ config, credentials, files, version: '1', log, now_ms: () => clock.now_ms });
+  const { renewal, credentials, lines } = renewalOf(context, stateDirectory, clock);
   assert.equal(await renewal.tick(), false);
   clock.now_ms += 53 * DAY_MS;
   assert.equal(await renewal.tick(), false);
@@ -113,24 +119,54 @@ test('a renewal that fails is told, and tried again in an hour', async (context)
   const stateDirectory = await folderOf(context);
   await enroll(options(stateDirectory, await controller.operator.joinToken({ host: 'web-1' })));
   await controller.operator.call({ path: '/v1/certificates/of/web-1/revoke', body: { why: 'lost' } });
-  const { log, lines } = recordingLog();
   const clock = { now_ms: Date.now() + 80 * DAY_MS };
-  const credentials = new Credentials(stateDirectory);
-  context.after(() => credentials.close());
-  const config = {
-    host: 'web-1',
-    controller: new URL(controller.url),
-    statsd: 'off',
-    stateDirectory,
-    runDirectory: '/nowhere',
-  } as const;
-  const renewal = new Renewal({ config, credentials, files, version: '1', log, now_ms: () => clock.now_ms });
+  const { renewal, lines } = renewalOf(context, stateDirectory, clock);
   for (let minute = 0; minute < 61; minute += 1) {
     await renewal.tick();
     clock.now_ms += 60_000;
   }
   assert.equal(lines.length, 2, lines.join('\n'));
   assert.match(lines[0] ?? '', /could not be renewed, and is tried again in an hour: .*is revoked: lost/);
+});
+
+test('the view of a certificate says until when it holds, and warns only when its renewal fails', async (context) => {
+  const stateDirectory = await folderOf(context);
+  const clock = { now_ms: Date.now() };
+  const { renewal } = renewalOf(context, stateDirectory, clock);
+  assert.equal(renewal.view(), undefined, 'not enrolled yet');
+  await enroll(options(stateDirectory, await controller.operator.joinToken({ host: 'web-1' })));
+  const identity = readIdentity(stateDirectory);
+  assert.ok(identity !== undefined);
+  const { expires_ms } = identity;
+  const renewal_ms = Math.round(renewAt_ms(identity));
+  assert.deepEqual(renewal.view(), { expires_ms, renewal_ms });
+  clock.now_ms = renewal_ms + 1;
+  assert.deepEqual(renewal.view(), { expires_ms, renewal_ms }, 'due, and not tried yet');
+  assert.equal(await renewal.tick(), true);
+  assert.ok((renewal.view()?.expires_ms ?? 0) >= expires_ms);
+  assert.equal(renewal.view()?.warning, undefined);
+});
+
+test('a renewal that fails is in the view with its reason, until another certificate is there', async (context) => {
+  const stateDirectory = await folderOf(context);
+  const first = await enroll(options(stateDirectory, await controller.operator.joinToken({ host: 'web-1' })));
+  await controller.operator.call({ path: '/v1/certificates/of/web-1/revoke', body: { why: 'lost' } });
+  const clock = { now_ms: renewAt_ms(first.identity) + 1 };
+  const { renewal } = renewalOf(context, stateDirectory, clock);
+  await renewal.tick();
+  const failing = renewal.view();
+  assert.equal(failing?.renewalFailed?.at_ms, clock.now_ms);
+  assert.match(failing?.renewalFailed?.reason ?? '', /is revoked: lost/);
+  assert.match(failing?.warning ?? '', /^its renewal is due since \S+Z and fails: .*is revoked: lost/);
+
+  clock.now_ms = first.identity.expires_ms;
+  assert.match(renewal.view()?.warning ?? '', /^it has expired: .*enroll --join-token-file.*is revoked: lost/);
+
+  clock.now_ms = Date.now();
+  await enroll(options(stateDirectory, await controller.operator.joinToken({ host: 'web-1' })));
+  await renewal.tick();
+  const { renewalFailed, warning } = renewal.view() ?? {};
+  assert.deepEqual([renewalFailed, warning], [undefined, undefined]);
 });
 
 test('hosts that were enrolled together renew at different times, between six tenths and two thirds', () => {
