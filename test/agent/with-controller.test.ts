@@ -83,8 +83,12 @@ test('a push converges within moments, a broken one never arrives, and the agent
   };
   const content = (): Promise<string> => readFile(file, 'utf8').catch(() => '');
 
-  await until('converged', ({ verdict, controller: { state } }) => verdict === 'converged' && state === 'reachable');
+  const first = await until(
+    'converged',
+    ({ verdict, controller: { state } }) => verdict === 'converged' && state === 'reachable',
+  );
   assert.equal(await content(), 'one');
+  assert.ok(first.certificate !== undefined && first.certificate.expires_ms > first.certificate.renewal_ms);
 
   const begun = performance.now();
   await declare('two');
