@@ -6,6 +6,7 @@ import { openFleet } from './fleet.ts';
 import { openDesiredState } from './git/desired-state.ts';
 import { Hosts } from './hosts.ts';
 import { Intake } from './intake/intake.ts';
+import { keepRefusals } from './intake/keep-refusals.ts';
 import { SecretsFile } from './intake/secrets-file.ts';
 import type { ControllerOptions } from './options.ts';
 import type { Rollout } from './rollout/model.ts';
@@ -16,7 +17,6 @@ import { openStore, type Store } from './store/database.ts';
 import { readDatabaseUrl } from './store/database-url.ts';
 import { HostRecords } from './store/host-records.ts';
 import { DEFAULT_RETENTION, sweepRegularly } from './store/retention.ts';
-import { refuseRevision } from './store/revisions.ts';
 import { derive } from './store/sealed.ts';
 import { ServerCertificate, serverNames } from './trust/server-certificate.ts';
 import { openTrust } from './trust/trust.ts';
@@ -75,6 +75,7 @@ async function startWith(
   const fleet = await openFleet({ store: database, records, waiters, now_ms, log: logger, onState });
   const { silentAfter_ms } = options;
   const hosts = new Hosts({ ...fleet, records, intake: () => intake, now_ms, silentAfter_ms });
+  const refused = keepRefusals({ db: database.db, now_ms, log: logger });
   const intake: Intake = new Intake({
     source,
     directory,
@@ -84,12 +85,7 @@ async function startWith(
     facts: () => hosts.facts(),
     now_ms,
     tell: (some) => waiters.release(some),
-    async refused({ revision, subject, by }, issues) {
-      const pushed = { pushedBy: by.actor, pushedFrom: by.address };
-      await refuseRevision(database.db, { revision, subject, ...pushed, seen_ms: now_ms() }, issues).catch(
-        (error: unknown) => logger.warn({ err: error }, 'why a revision was refused is not kept'),
-      );
-    },
+    refused,
     log: logger,
   });
   const app = buildApp({
@@ -110,7 +106,7 @@ async function startWith(
   const url = await app.listen({ host: options.host, port: options.port });
   if (app.server instanceof Server) certificate.keepFresh(app.server, logger);
   logger.info({ names, pin: trust.authority.pin }, 'the controller is known by these names');
-  await desiredState.start({ ...fleet, intake, trust });
+  await desiredState.start({ ...fleet, intake, trust, refused });
   return {
     url,
     async stop() {

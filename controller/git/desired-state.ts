@@ -10,7 +10,7 @@ import { watchBranch } from '../watch.ts';
 import type { CommitStatus } from './commit-status.ts';
 import type { ForgeOptions } from './forge.ts';
 import { Hosting } from './hosting.ts';
-import type { Planner } from './ports.ts';
+import type { Planner, Refused } from './ports.ts';
 import { readSecretFile } from './secret-file.ts';
 import { SharedRefs } from './shared-refs.ts';
 import { AllowedSigners } from './signatures.ts';
@@ -35,6 +35,7 @@ export interface DesiredStateParts {
   readonly rollouts: Rollouts;
   readonly planner: Planner;
   readonly trust: Pick<Trust, 'audit'>;
+  readonly refused: Refused;
 }
 
 /** Where revisions come from, and what makes the controller look: pushes to it, webhooks, the clock. */
@@ -74,7 +75,7 @@ async function openHosted(options: DesiredStateOptions, { store, now_ms, log }: 
     shown: repository.path,
     register: (app) => hosting.register(app),
     tell: () => {},
-    async start({ intake, rollouts, planner, trust }) {
+    async start({ intake, rollouts, planner, trust, refused }) {
       await sharing?.open();
       await hosting.start({
         compiler: intake,
@@ -84,6 +85,7 @@ async function openHosted(options: DesiredStateOptions, { store, now_ms, log }: 
           follow: (revision, signal) => rollouts.follow(revision, signal),
         },
         audit: trust.audit,
+        refused,
         sharing,
       });
       stopPolling = poll(intake, options.poll_ms);

@@ -6,7 +6,7 @@ import type { Log, Source } from '../intake/intake.ts';
 import { HookSocket } from './hook-socket.ts';
 import { type HostedOptions, HostedRepository } from './hosted-repository.ts';
 import { type HttpBackendOptions, httpBackend, Pushes } from './http-backend.ts';
-import type { AuditLog, Candidate, Compiler, Planner, Rollouts } from './ports.ts';
+import type { AuditLog, Candidate, Compiler, Planner, Refused, Rollouts } from './ports.ts';
 import { Receive, type ReceiveBounds, type Sharing } from './receive.ts';
 import { AllowedSigners } from './signatures.ts';
 
@@ -22,6 +22,7 @@ export interface HostingParts {
   readonly planner: Planner;
   readonly rollouts: Rollouts;
   readonly audit: AuditLog;
+  readonly refused: Refused;
   readonly sharing?: Sharing | undefined;
   readonly bounds?: Partial<ReceiveBounds>;
 }

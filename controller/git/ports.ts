@@ -1,5 +1,6 @@
 import type { Compilation } from '../compile/compile.ts';
 import type { Tree } from '../compile/tree.ts';
+import type { Refusal } from '../source/refusal.ts';
 import type { OperatorRole } from '../store/tables.ts';
 import type { AuditEntry } from '../trust/audit.ts';
 
@@ -84,3 +85,6 @@ export interface Rollouts {
 export interface AuditLog {
   record(entry: AuditEntry): Promise<void>;
 }
+
+/** Is told of each revision that is refused; never rejects. */
+export type Refused = (candidate: Candidate, why: readonly Refusal[]) => Promise<void>;

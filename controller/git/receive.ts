@@ -1,17 +1,17 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Compilation } from '../compile/compile.ts';
-import { formatIssue } from '../compile/issue.ts';
+import type { Tree } from '../compile/tree.ts';
 import type { Log } from '../intake/intake.ts';
-import { TooLarge } from '../source/git-tree.ts';
+import { type Refusal, RefusedRevision, refusalText } from '../source/refusal.ts';
 import type { HookCall, Say } from './hook-socket.ts';
 import type { HostedRepository, Quarantine } from './hosted-repository.ts';
 import type { Pushes } from './http-backend.ts';
 import { diffLines, planLines, some } from './plan-text.ts';
-import type { AuditLog, Candidate, Compiler, Planner, Pusher, Rollouts } from './ports.ts';
+import type { AuditLog, Candidate, Compiler, Planner, Pusher, Refused, Rollouts } from './ports.ts';
 import { tellProgress } from './progress.ts';
 import { type Asked, judge, parseUpdates } from './push-rules.ts';
-import type { AllowedSigners } from './signatures.ts';
+import type { AllowedSigners, RunGit } from './signatures.ts';
 
 /** Makes an accepted push known to the other controllers before git moves the branch here. */
 export interface Sharing {
@@ -33,6 +33,7 @@ export interface ReceiveOptions {
   readonly planner: Planner;
   readonly rollouts: Rollouts;
   readonly audit: AuditLog;
+  readonly refused: Refused;
   readonly log: Log;
   readonly now_ms: () => number;
   readonly signers?: AllowedSigners | undefined;
@@ -81,10 +82,6 @@ export class Receive {
       return call.hook === 'pre-receive' ? await this.#before(call, say, signal) : await this.#after(call, say, signal);
     } catch (error) {
       if (signal.aborted) return 1;
-      if (error instanceof TooLarge) {
-        say(`${error.message}: nothing was changed`);
-        return 1;
-      }
       this.#options.log.error({ err: error, hook: call.hook }, 'a push failed');
       const what = call.hook === 'pre-receive' ? 'nothing was changed' : 'the branch has moved, and is looked at again';
       say(`the controller failed at this push; its log says why; ${what}`);
@@ -113,44 +110,56 @@ export class Receive {
     const asked = judge(parseUpdates(call.input), repository.branch);
     if (asked.type === 'refused') return this.#refuse(by, 'refs', [asked.why], say);
     const quarantine = quarantineOf(call, repository.path);
-    const problems = await this.#problems(asked, by, quarantine);
-    if (problems.length > 0) return this.#refuse(by, asked.revision, problems, say);
-    const subject = await repository.run(
-      ['show', '--no-patch', '--no-notes', '--format=%s', asked.revision],
-      quarantine,
-    );
-    const tree = await repository.readTree(asked.revision, quarantine, signal);
+    const run: RunGit = (args) => repository.run(args, quarantine);
+    const type = await run(['cat-file', '-t', asked.revision]);
+    if (type !== 'commit') {
+      return this.#refuse(by, asked.revision, [`a ${type} is pushed where a commit is expected`], say);
+    }
+    const subject = await run(['show', '--no-patch', '--no-notes', '--format=%s', asked.revision]);
+    const candidate = { revision: asked.revision, subject, by };
+    const refuse = async (why: readonly Refusal[], lines: readonly string[]): Promise<number> => {
+      const status = await this.#refuse(by, asked.revision, lines, say);
+      // A preview is offered to no host: it only asks.
+      if (asked.type === 'deploy') await this.#options.refused(candidate, why);
+      return status;
+    };
+    const problems = await this.#problems(asked, by, run);
+    if (problems.length > 0) return refuse(problems.map(asRefusal), problems);
+    let tree: Tree;
+    try {
+      tree = await repository.readTree(asked.revision, quarantine, signal);
+    } catch (error) {
+      if (!(error instanceof RefusedRevision)) throw error;
+      const { reasons } = error;
+      return refuse(
+        reasons.map(asRefusal),
+        reasons.map((reason) => `${reason}: nothing was changed`),
+      );
+    }
     const compilation = await this.#options.compiler.compile(tree, asked.revision);
     const { issues } = compilation;
     if (issues.length > 0) {
       const count = `${issues.length} ${issues.length === 1 ? 'issue' : 'issues'}`;
-      return this.#refuse(by, asked.revision, [...issues.map(formatIssue), `${count}: nothing was changed`], say);
+      return refuse(issues, [...issues.map(refusalText), `${count}: nothing was changed`]);
     }
     await this.#tellPlan(asked, compilation, say, signal);
     if (signal.aborted) return 1;
-    const candidate = { revision: asked.revision, subject, by };
     if (asked.type === 'preview') {
       await this.#record(by, 'preview', asked.revision, { name: asked.name, subject });
       return 0;
     }
     if ((await this.#options.sharing?.offer(asked, quarantine)) === false) {
       await this.#options.sharing?.catchUp();
-      return this.#refuse(by, asked.revision, ['another push came first: git pull, and push again'], say);
+      const late = ['another push came first: git pull, and push again'];
+      return refuse(late.map(asRefusal), late);
     }
     this.#remember({ candidate, compilation });
     return 0;
   }
 
   /** What speaks against the push before anything of its tree is read. */
-  async #problems(
-    asked: Exclude<Asked, { type: 'refused' }>,
-    by: Pusher,
-    quarantine: Quarantine | undefined,
-  ): Promise<readonly string[]> {
+  async #problems(asked: Exclude<Asked, { type: 'refused' }>, by: Pusher, run: RunGit): Promise<readonly string[]> {
     const { repository, signers } = this.#options;
-    const run = (args: readonly string[]): Promise<string> => repository.run(args, quarantine);
-    const type = await run(['cat-file', '-t', asked.revision]);
-    if (type !== 'commit') return [`a ${type} is pushed where a commit is expected`];
     const known = asked.type === 'deploy' ? asked.old : await repository.tip();
     if (asked.type === 'deploy' && asked.old !== undefined && by.role !== 'admin') {
       const base = await run(['merge-base', asked.old, asked.revision]).catch(() => '');
@@ -244,6 +253,10 @@ export class Receive {
     if (call.push !== undefined) return this.#options.pushes.of(call.push);
     return { actor: `user:${call.user ?? call.uid}`, role: 'admin', address: call.from };
   }
+}
+
+function asRefusal(message: string): Refusal {
+  return { message };
 }
 
 /** Only objects of this repository, wherever the hook says that it stands. */

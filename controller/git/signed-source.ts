@@ -1,5 +1,6 @@
 import type { Tree } from '../compile/tree.ts';
 import type { Source } from '../intake/intake.ts';
+import { RefusedRevision } from '../source/refusal.ts';
 import { gitText } from './git.ts';
 import type { AllowedSigners } from './signatures.ts';
 
@@ -25,10 +26,7 @@ export class SignedSource implements Source {
     const known = await run(['rev-parse', '--verify', '--quiet', VERIFIED]).catch(() => undefined);
     if (known === revision) return revision;
     const refusals = await this.#signers.refusals(revision, known, run);
-    if (refusals.length > 0) {
-      const more = refusals.length > 1 ? ` (and ${refusals.length - 1} more)` : '';
-      throw new Error(`revision ${revision.slice(0, 10)} is not taken: ${refusals[0] ?? ''}${more}`);
-    }
+    if (refusals.length > 0) throw new RefusedRevision(revision, refusals);
     await run(['update-ref', VERIFIED, revision]);
     return revision;
   }

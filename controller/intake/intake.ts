@@ -3,12 +3,13 @@ import type { HostFacts } from '../compile/address.ts';
 import { type Compilation, compileSteps, type PendingHost } from '../compile/compile.ts';
 import type { Issue } from '../compile/issue.ts';
 import type { Tree } from '../compile/tree.ts';
-import type { Candidate, Compiler } from '../git/ports.ts';
+import type { Candidate, Compiler, Refused } from '../git/ports.ts';
 import type { Begun } from '../rollout/begin.ts';
 import type { Rollouts } from '../rollout/rollouts.ts';
 import type { SecretSources } from '../secrets/sources.ts';
 import type { Serving } from '../serving.ts';
 import { normalPrefix } from '../source/git-tree.ts';
+import { RefusedRevision } from '../source/refusal.ts';
 import { SingleFlight } from './single-flight.ts';
 
 /** Where revisions come from; the real one is a `Repository`. */
@@ -29,8 +30,8 @@ export interface IntakeOptions {
   readonly now_ms: () => number;
   /** Tells these hosts again what is wanted, and why they do not get it. */
   readonly tell: (hosts: readonly string[]) => void;
-  /** Told of each new revision that is refused; never rejects. */
-  readonly refused?: (candidate: Candidate, issues: readonly Issue[]) => Promise<void>;
+  /** Told of each new revision that is refused. */
+  readonly refused: Refused;
   readonly log: Log;
 }
 
@@ -221,18 +222,25 @@ export class Intake implements Compiler {
     try {
       const revision = await this.#options.source.fetch();
       await this.#renewFacts();
-      const changed = await this.#take(
-        this.#options.source.candidateOf?.(revision) ?? { revision, subject: '', by: MIRROR },
-      );
+      const changed = await this.#take(this.#candidateOf(revision));
       this.#trouble = undefined;
       return { changed };
     } catch (error) {
+      const isNew = this.#trouble?.message !== messageOf(error);
       this.#complain(messageOf(error));
+      if (isNew && error instanceof RefusedRevision) {
+        const why = error.reasons.map((message) => ({ message }));
+        await this.#options.refused(this.#candidateOf(error.revision), why);
+      }
       await this.#renewFacts();
       return { changed: await this.#renewGood() };
     } finally {
       this.#lastLook_ms = this.#options.now_ms();
     }
+  }
+
+  #candidateOf(revision: string): Candidate {
+    return this.#options.source.candidateOf?.(revision) ?? { revision, subject: '', by: MIRROR };
   }
 
   async #take(candidate: Candidate, given?: Compilation): Promise<readonly string[]> {
@@ -251,7 +259,7 @@ export class Intake implements Compiler {
       this.#wantedInputs = inputs;
       if (isNew) {
         log.warn({ revision, issues: issues.length, first: issues[0] }, 'revision refused');
-        await this.#options.refused?.(candidate, issues);
+        await this.#options.refused(candidate, issues);
       }
       const renewed = await this.#renewGood();
       this.#tellAll();

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import * as v from 'valibot';
 import type { Services } from '../app.ts';
-import { formatIssue } from '../compile/issue.ts';
 import { isHostName } from '../compile/names.ts';
 import { Problem } from '../problem.ts';
+import { refusalText } from '../source/refusal.ts';
 import { listAudit } from '../store/audit.ts';
 import { listRevisions } from '../store/revisions.ts';
 import { listRuns, readRun } from '../store/runs.ts';
@@ -73,7 +73,7 @@ export function historyRoutes(app: FastifyInstance, { store: { db }, intake, hos
     const { page, ...next } = pageOf(found, limit, (last) => `${last.seen_ms}-${last.revision}`);
     const revisions = page.map(({ issues, ...rest }) => ({
       ...rest,
-      issues: issues.map((issue) => ({ ...issue, text: formatIssue(issue) })),
+      issues: issues.map((issue) => ({ ...issue, text: refusalText(issue) })),
     }));
     return { revisions, ...next };
   });

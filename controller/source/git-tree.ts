@@ -1,9 +1,5 @@
 import { FOLDERS, LIMITS, type Tree, type TreeFile } from '../compile/tree.ts';
-
-/** A revision that is beyond the bounds, and stays so. */
-export class TooLarge extends Error {
-  override readonly name = 'TooLarge';
-}
+import { RefusedRevision } from './refusal.ts';
 
 /** The two commands of git that a tree is read with; arguments start with the command. They throw what they throw. */
 export interface TreeReader {
@@ -13,14 +9,15 @@ export interface TreeReader {
 
 /**
  * Reads what the compiler reads of a revision into memory; nothing is ever checked out, so no filter, hook or submodule
- * of the revision has anything to act on. Throws `TooLarge`, and what the reader throws.
+ * of the revision has anything to act on. Throws `RefusedRevision` for one that is too large, and what the reader throws.
  */
 export async function readGitTree(revision: string, directory: string, reader: TreeReader): Promise<Tree> {
   const prefix = normalPrefix(directory);
   const folders = FOLDERS.map((folder) => `${prefix}${folder}`);
   const listing = await reader.list(['ls-tree', '-r', '-z', '-l', '--full-tree', revision, '--', ...folders]);
   const entries = listing.split('\0').flatMap((line) => parseEntry(line, prefix));
-  checkBounds(entries);
+  const excess = excessOf(entries);
+  if (excess !== undefined) throw new RefusedRevision(revision, [excess]);
   const wanted = [...new Set(entries.filter(isRead).map((entry) => entry.object))];
   const blobs =
     wanted.length === 0 ? NO_BLOBS : parseBatch(await reader.cat(['cat-file', '--batch'], `${wanted.join('\n')}\n`));
@@ -44,10 +41,10 @@ function parseEntry(line: string, prefix: string): readonly TreeEntry[] {
   return [{ mode, object, size_bytes: size === '-' ? 0 : Number(size), path: path.slice(prefix.length) }];
 }
 
-function checkBounds(entries: readonly TreeEntry[]): void {
+function excessOf(entries: readonly TreeEntry[]): string | undefined {
   const total_bytes = entries.reduce((sum, entry) => sum + entry.size_bytes, 0);
-  if (entries.length > LIMITS.files) throw new TooLarge(`the revision holds more than ${LIMITS.files} files`);
-  if (total_bytes > LIMITS.totalBytes) throw new TooLarge(`the revision holds more than ${LIMITS.totalBytes} bytes`);
+  if (entries.length > LIMITS.files) return `the revision holds more than ${LIMITS.files} files`;
+  return total_bytes > LIMITS.totalBytes ? `the revision holds more than ${LIMITS.totalBytes} bytes` : undefined;
 }
 
 function isRead(entry: TreeEntry): boolean {

@@ -4,7 +4,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type SimpleGit, simpleGit } from 'simple-git';
 import type { Tree } from '../compile/tree.ts';
-import { readGitTree, TooLarge } from './git-tree.ts';
+import { readGitTree } from './git-tree.ts';
+import { RefusedRevision } from './refusal.ts';
 
 export interface RepositoryOptions {
   /** Path or URL, as `git fetch` takes it. */
@@ -78,7 +79,7 @@ export class Repository {
     try {
       return await this.#readTree(revision);
     } catch (error) {
-      if (error instanceof TooLarge) throw error;
+      if (error instanceof RefusedRevision) throw error;
       await this.#tip().catch(() => {
         throw error; // a damaged copy is better than none while there is nothing to make a new one from
       });

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import * as v from 'valibot';
-import type { Issue } from '../compile/issue.ts';
+import type { Refusal } from '../source/refusal.ts';
 import { plain } from './plain.ts';
 import type { Tables } from './tables.ts';
 
@@ -20,15 +20,23 @@ export interface RevisionRow extends Revision {
   readonly state: 'good' | 'refused';
   /** Of one that is good; the greatest is what is wanted now. */
   readonly sequence?: number;
-  readonly issues: readonly Issue[];
+  /** Why it was refused. */
+  readonly issues: readonly Refusal[];
 }
 
-/** Only the first are kept; whoever pushes it again sees all. */
+/** Only the first are kept, and of each not all hosts: 100 KB are usual, and whoever pushes it again sees all. */
 const KEPT_ISSUES = 100;
+const KEPT_HOSTS = 20;
+/** Who brings a revision that is found by a look at the branch. */
+const NOBODY = 'mirror';
 /** Two controllers that accept at once want the same number; one of them takes the next. */
 const ATTEMPTS = 10;
 
-const issuesSchema = v.pipe(v.string(), v.parseJson(), v.array(v.custom<Issue>((value) => typeof value === 'object')));
+const issuesSchema = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.array(v.custom<Refusal>((value) => typeof value === 'object')),
+);
 
 /**
  * Keeps a good revision and returns its sequence: greater than that of every revision before, and never less than the
@@ -48,7 +56,11 @@ export async function acceptRevision(db: Kysely<Tables>, revision: Revision, now
 }
 
 /** Keeps why a revision was refused. One that was good before stays good: it may be served. */
-export async function refuseRevision(db: Kysely<Tables>, revision: Revision, issues: readonly Issue[]): Promise<void> {
+export async function refuseRevision(
+  db: Kysely<Tables>,
+  revision: Revision,
+  issues: readonly Refusal[],
+): Promise<void> {
   await put(db, { ...revision, state: 'refused', issues });
 }
 
@@ -105,20 +117,27 @@ async function put(db: Kysely<Tables>, { pushedBy, pushedFrom, ...given }: Revis
     subject: plain(given.subject),
     pushed_by: plain(pushedBy),
     pushed_from: pushedFrom === undefined ? null : plain(pushedFrom),
-    issues: JSON.stringify(given.issues.slice(0, KEPT_ISSUES)),
+    issues: JSON.stringify(given.issues.slice(0, KEPT_ISSUES).map(bounded)),
   };
   const insert = db.insertInto('revisions').values(row);
+  const { revision: _key, ...all } = row;
   if (given.state === 'good') {
-    const { revision: _key, ...changes } = row;
-    await insert.onConflict((conflict) => conflict.column('revision').doUpdateSet(changes)).execute();
+    await insert.onConflict((conflict) => conflict.column('revision').doUpdateSet(all)).execute();
     return;
   }
   const { seen_ms, issues } = row;
+  // Who pushed it once is not forgotten for a look that knows less.
+  const changes = pushedBy === NOBODY ? { seen_ms, issues } : all;
   await insert
-    .onConflict((conflict) =>
-      conflict.column('revision').doUpdateSet({ seen_ms, issues }).where('revisions.state', '=', 'refused'),
-    )
+    .onConflict((conflict) => conflict.column('revision').doUpdateSet(changes).where('revisions.state', '=', 'refused'))
     .execute();
+}
+
+/** Anybody who may push has a hand in the names of files and in what is quoted from them. */
+function bounded(refusal: Refusal): Refusal {
+  const message = plain(refusal.message);
+  if (!('file' in refusal)) return { message };
+  return { ...refusal, message, file: plain(refusal.file), hosts: refusal.hosts.slice(0, KEPT_HOSTS) };
 }
 
 function toRevision(row: {

@@ -5,8 +5,11 @@ import type { TestContext } from 'node:test';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { buildApp } from '../../../controller/app.ts';
 import { type Fleet, openFleet } from '../../../controller/fleet.ts';
+import { AllowedSigners } from '../../../controller/git/signatures.ts';
+import { SignedSource } from '../../../controller/git/signed-source.ts';
 import { Hosts } from '../../../controller/hosts.ts';
 import { Intake, type Log } from '../../../controller/intake/intake.ts';
+import { keepRefusals } from '../../../controller/intake/keep-refusals.ts';
 import { SecretsFile } from '../../../controller/intake/secrets-file.ts';
 import { controllerIdentities } from '../../../controller/secrets/identity.ts';
 import { SecretSources } from '../../../controller/secrets/sources.ts';
@@ -47,14 +50,22 @@ interface Answer {
 export async function startBench(
   context: TestContext,
   repository: string,
-  options: { readonly stateDirectory?: string; readonly store?: Store; readonly open?: boolean } = {},
+  options: {
+    readonly stateDirectory?: string;
+    readonly store?: Store;
+    readonly open?: boolean;
+    readonly allowedSigners?: string;
+  } = {},
 ): Promise<Bench> {
   const stateDirectory = options.stateDirectory ?? join(await scratch(context), 'state');
   const secretsFile = join(await scratch(context), 'secrets.yaml');
   await writeSecrets(secretsFile, 'api_key: 0123456789abcdef\n');
   const clock = { now_ms: 1_800_000_000_000 };
-  const source = new Repository({ repository, branch: 'main', directory: 'desired-state', stateDirectory });
-  await source.open();
+  const copy = new Repository({ repository, branch: 'main', directory: 'desired-state', stateDirectory });
+  await copy.open();
+  const { allowedSigners } = options;
+  const signers = allowedSigners === undefined ? undefined : new AllowedSigners(allowedSigners);
+  const source = signers === undefined ? copy : new SignedSource(copy, join(stateDirectory, 'repository.git'), signers);
   const database = options.store ?? (await openStore({ path: ':memory:', log: quiet }));
   const records = new HostRecords(database, quiet);
   await records.open();
@@ -75,6 +86,7 @@ export async function startBench(
     facts: () => hosts.facts(),
     now_ms,
     tell: (names) => waiters.release(names),
+    refused: keepRefusals({ db: database.db, now_ms, log: quiet }),
     log: quiet,
   });
   const shown = { repository, branch: 'main', directory: 'desired-state' };

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { listRevisions } from '../../../controller/store/revisions.ts';
 import { startBench } from './bench.ts';
-import { TestRepository } from './git.ts';
+import { scratch, TestRepository } from './git.ts';
 
 const BROKEN = 'services:\n  nginx: { stat: running }\n';
 const STOPPED = 'services:\n  nginx: stopped\n';
@@ -85,6 +86,33 @@ test('a broken revision is still refused after a restart', async (context) => {
   await restarted.intake.refresh();
   assert.deepEqual(await restarted.manifest('web-1'), before);
   assert.equal(restarted.intake.wanted?.revision, broken);
+});
+
+test('a revision that is refused is kept once, whether its tree is broken or it is not signed', async (context) => {
+  const repository = await TestRepository.create(context);
+  const allowedSigners = join(await scratch(context), 'allowed-signers');
+  await writeFile(allowedSigners, '');
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  const broken = await repository.commit({ 'roles/web.yaml': BROKEN });
+  const { now_ms } = bench.clock;
+  for (let look = 0; look < 3; look += 1) {
+    await bench.intake.refresh();
+    bench.clock.now_ms += 60_000;
+  }
+  const unsigned = await repository.commit({ 'roles/web.yaml': STOPPED });
+  const { store } = bench;
+  const signed = await startBench(context, repository.path, { store, allowedSigners });
+  for (let look = 0; look < 3; look += 1) {
+    await signed.intake.refresh();
+    signed.clock.now_ms += 60_000;
+  }
+  const refused = (await listRevisions(store.db, 10)).filter(({ state }) => state === 'refused');
+  assert.deepEqual(new Set(refused.map(({ revision }) => revision)), new Set([broken, unsigned]));
+  for (const { pushedBy, seen_ms } of refused) assert.deepEqual([pushedBy, seen_ms], ['mirror', now_ms]);
+  const why = new Map(refused.map(({ revision, issues }) => [revision, issues[0]?.message]));
+  assert.match(why.get(broken) ?? '', /unknown key "stat"/);
+  assert.match(why.get(unsigned) ?? '', /^commit \w+ "test" by test is not signed/);
 });
 
 test('a force-pushed branch is a revision like any other, backwards too', async (context) => {

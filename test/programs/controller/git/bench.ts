@@ -11,8 +11,10 @@ import type { HttpBackendOptions } from '../../../../controller/git/http-backend
 import type { Candidate, HostPlan, RolloutEvent } from '../../../../controller/git/ports.ts';
 import type { ReceiveBounds } from '../../../../controller/git/receive.ts';
 import { SharedRefs } from '../../../../controller/git/shared-refs.ts';
+import { keepRefusals } from '../../../../controller/intake/keep-refusals.ts';
 import { installProblems } from '../../../../controller/problem.ts';
 import { openStore, type Store } from '../../../../controller/store/database.ts';
+import { listRevisions, type RevisionRow } from '../../../../controller/store/revisions.ts';
 import type { OperatorRole } from '../../../../controller/store/tables.ts';
 import { installAuthentication } from '../../../../controller/trust/authenticate.ts';
 import { openTrust } from '../../../../controller/trust/trust.ts';
@@ -30,6 +32,8 @@ export interface GitBench {
   token(role: OperatorRole): string;
   readonly origin: string;
   close(): Promise<void>;
+  /** What `holdfast revisions` lists. */
+  revisions(): Promise<readonly RevisionRow[]>;
   audited(): Promise<readonly { readonly action: string; readonly actor: string; readonly subject: string }[]>;
 }
 
@@ -129,6 +133,7 @@ export async function startGitBench(
     },
     rollouts: fleet,
     audit: trust.audit,
+    refused: keepRefusals({ db: store.db, now_ms, log: quiet }),
     sharing,
     ...(options.bounds && { bounds: options.bounds }),
   });
@@ -161,6 +166,7 @@ export async function startGitBench(
       return `http://${user}127.0.0.1:${port}/desired-state.git`;
     },
     close: closeAll,
+    revisions: () => listRevisions(store.db, 100),
     audited: () => store.db.selectFrom('audit').select(['action', 'actor', 'subject']).orderBy('id').execute(),
   };
 }

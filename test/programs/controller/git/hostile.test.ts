@@ -171,6 +171,11 @@ test('too many files are refused before they are read', async (context) => {
   const { code, remote } = await work.push(bench.url(), `${commit}:refs/heads/main`);
   assert.equal(code, 1);
   assert.equal(remote[0], `the revision holds more than ${LIMITS.files} files: nothing was changed`);
+  const [kept] = await bench.revisions();
+  assert.deepEqual(
+    [kept?.revision, kept?.issues],
+    [commit, [{ message: `the revision holds more than ${LIMITS.files} files` }]],
+  );
 });
 
 test('a pack that is too large is refused, and the service stays up', async (context) => {

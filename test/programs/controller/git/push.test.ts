@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RolloutEvent } from '../../../../controller/git/ports.ts';
+import type { RevisionRow } from '../../../../controller/store/revisions.ts';
 import { until } from '../bench.ts';
-import { startGitBench, WorkTree } from './bench.ts';
+import { type GitBench, startGitBench, WorkTree } from './bench.ts';
 
 const STOPPED = 'services:\n  nginx: stopped\n';
 
@@ -61,6 +62,64 @@ test('a broken tree is refused with every issue, and neither the branch nor a ho
   assert.equal(refused?.action, 'push.refused');
   assert.equal(await work.git('rev-parse', 'HEAD'), refused?.subject);
 });
+
+test('of a push that is refused it is kept who wanted it, when and why, though its commit is nowhere', async (context) => {
+  const began_ms = Date.now();
+  const bench = await startGitBench(context);
+  const work = await WorkTree.create(context);
+  await work.push(bench.url());
+  const broken = await work.commit({ 'roles/web.yaml': 'pakages: { nginx: present }\n' }, 'More workers');
+  assert.equal((await work.push(bench.url())).code, 1);
+  const [first, ...others] = await refusedOf(bench);
+  const { seen_ms, ...kept } = first ?? assert.fail('it is not kept');
+  assert.deepEqual(kept, {
+    revision: broken,
+    state: 'refused',
+    pushedBy: 'token:ann-deploy',
+    pushedFrom: '127.0.0.1',
+    subject: 'More workers',
+    issues: [
+      {
+        file: 'desired-state/roles/web.yaml',
+        line: 1,
+        column: 1,
+        message: 'unknown key "pakages", did you mean "packages"?',
+        hosts: [],
+      },
+    ],
+  });
+  assert.ok(seen_ms >= began_ms && seen_ms <= Date.now());
+  assert.deepEqual(others, []);
+  assert.equal(await bench.hosting.repository.has(broken), false);
+  // Pushed by another one, it is the other one who was refused last.
+  await work.push(bench.url('admin'));
+  assert.deepEqual(
+    (await refusedOf(bench)).map(({ pushedBy }) => pushedBy),
+    ['token:ann-admin'],
+  );
+});
+
+test('what is refused before its tree is read is kept as well; previews and what is no commit are not', async (context) => {
+  const bench = await startGitBench(context);
+  const work = await WorkTree.create(context);
+  await work.push(bench.url());
+  await work.git('tag', '--annotate', '--message', 'a tag', 'v1');
+  assert.equal((await work.push(bench.url(), 'v1:refs/heads/main')).code, 1);
+  await work.commit({ 'roles/web.yaml': 'servces: {}\n' });
+  assert.equal((await work.push(bench.url(), 'HEAD:preview/try')).code, 1);
+  assert.equal((await work.push(bench.url(), 'HEAD:other')).code, 1);
+  assert.deepEqual(await refusedOf(bench), []);
+  await work.git('reset', '--quiet', '--hard', 'HEAD~1');
+  await work.git('commit', '--quiet', '--amend', '--message', 'rewritten');
+  assert.equal((await work.push(bench.url(), '--force', 'HEAD:main')).code, 1);
+  const [refused] = await refusedOf(bench);
+  assert.deepEqual([refused?.revision, refused?.subject], [await work.git('rev-parse', 'HEAD'), 'rewritten']);
+  assert.match(refused?.issues[0]?.message ?? '', /^this rewrites "main": /);
+});
+
+async function refusedOf(bench: GitBench): Promise<readonly RevisionRow[]> {
+  return (await bench.revisions()).filter(({ state }) => state === 'refused');
+}
 
 test('only the served branch and previews can be pushed, one at a time, and nothing can be deleted', async (context) => {
   const bench = await startGitBench(context);

@@ -41,6 +41,9 @@ test('only what allowed signers have signed is accepted, and every new commit is
   const unsigned = await work.push(bench.url());
   assert.equal(unsigned.code, 1);
   assert.match(unsigned.remote[0] ?? '', /^commit \w+ "test" by Ann is not signed: git commit -S/);
+  const [kept] = await bench.revisions();
+  assert.deepEqual([kept?.state, kept?.pushedBy, kept?.subject], ['refused', 'token:ann-deploy', 'test']);
+  assert.match(kept?.issues[0]?.message ?? '', /is not signed/);
   // The history from before is brought by a tip that is signed.
   await commit(work, ann);
   const first = await work.push(bench.url());

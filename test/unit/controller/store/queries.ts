@@ -215,6 +215,32 @@ export function describeQueries(database: string, open: (context: TestContext) =
       assert.deepEqual([(await readRevision(db, 'bad'))?.state, (await lastGoodRevision(db))?.issues], ['good', []]);
     });
 
+    it('that are refused again tell who was refused last, unless a mere look at the branch finds them', async (context) => {
+      const { db } = await open(context);
+      await refuseRevision(db, { revision: 'bad', ...pushed }, [{ message: 'not signed' }]);
+      const bob = { revision: 'bad', seen_ms: NOW_MS + 1, pushedBy: 'bob', pushedFrom: '192.0.2.2', subject: 'Again' };
+      const again = { message: 'still not signed' };
+      await refuseRevision(db, bob, [again]);
+      assert.deepEqual(await readRevision(db, 'bad'), { ...bob, state: 'refused', issues: [again] });
+      const look = { revision: 'bad', seen_ms: NOW_MS + 2, pushedBy: 'mirror', subject: '' };
+      await refuseRevision(db, look, []);
+      const found = { ...bob, seen_ms: NOW_MS + 2, state: 'refused', issues: [] };
+      assert.deepEqual(await readRevision(db, 'bad'), found);
+    });
+
+    it('that are refused are kept in little room, whatever was pushed', async (context) => {
+      const { db } = await open(context);
+      const hosts = Array.from({ length: 10_000 }, (_, index) => `web-${index}.${'x'.repeat(200)}`);
+      const long = '\u001b\0'.repeat(100_000);
+      const issue = { file: long, line: 1, column: 2, message: long, hosts };
+      const many = Array.from({ length: 1_000 }, () => issue);
+      await refuseRevision(db, { revision: 'bad', ...pushed, subject: long, pushedBy: long }, many);
+      const bad = (await readRevision(db, 'bad')) ?? assert.fail();
+      assert.ok(JSON.stringify(bad).length < 1_000_000, `${JSON.stringify(bad).length}`);
+      assert.equal(bad.issues.length, 100);
+      assert.match(bad.issues[0]?.message ?? '', /^\?{500}$/);
+    });
+
     it('are dropped when they are old, but for the last good one', async (context) => {
       const { db } = await open(context);
       for (const revision of ['a', 'b']) await acceptRevision(db, { revision, ...pushed }, NOW_MS);
