@@ -15,7 +15,8 @@ interface ShownRevision extends Omit<RevisionRow, 'issues'> {
 
 export const revisions: Command = {
   name: 'revisions',
-  summary: 'revisions that were offered, the newest first, and what was wrong with them',
+  summary: 'revisions that were offered, the newest first, by whom, and why they were refused',
+  about: 'Of a push that was refused only this is kept. One that was good before and is pushed again stays good.',
   options: PAGE,
   online: true,
   async run(work) {
@@ -30,7 +31,8 @@ export const revisions: Command = {
         { title: 'STATE', value: ({ state }: ShownRevision) => state, state: true as const },
         { title: 'WHEN', value: ({ seen_ms }: ShownRevision) => agoText(seen_ms, io.now_ms()) },
         { title: 'BY', value: ({ pushedBy }: ShownRevision) => pushedBy },
-        { title: 'SUBJECT', value: ({ subject, issues }: ShownRevision) => issues[0]?.text ?? subject },
+        { title: 'SUBJECT', value: ({ subject }: ShownRevision) => subject },
+        { title: 'WHY', value: whyRefused },
       ];
       return table(answer.revisions, columns, io);
     });
@@ -76,3 +78,7 @@ export const audit: Command = {
     return 0;
   },
 };
+
+function whyRefused({ issues: [first, ...others] }: ShownRevision): string | undefined {
+  return others.length === 0 ? first?.text : `${first?.text ?? ''} (and ${others.length} more)`;
+}

@@ -142,7 +142,9 @@ export const routePaths = {
   },
   '/v1/revisions': {
     get: {
-      summary: 'Revisions that were offered, the newest first: who brought them, and what was wrong with them.',
+      summary:
+        'Revisions that were offered, the newest first: who brought them, and why they were refused. Pushes that were refused ' +
+        'are listed, though their commits are not kept. Each of the `issues` has a `text`, and a `file` where it has a place.',
       parameters: [limit, cursor],
       responses: { 200: json('A page of revisions.'), ...refused, 422: problem },
     },

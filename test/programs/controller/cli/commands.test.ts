@@ -128,6 +128,33 @@ test('a rollout that fails is shown, resumed, paused and aborted', async (contex
   assert.equal(JSON.parse(audit.out).audit[0].detail.rollback, true);
 });
 
+test('a push that was refused is listed with who, when and why; what it would do, nobody knows any more', async (context) => {
+  const live = await LiveController.start(context, 'hosting');
+  const good = await live.repository.git('rev-parse', 'HEAD');
+  const revision = await live.repository.commit({ 'roles/web.yaml': 'pakages: {}\nservces: {}\n' });
+  assert.match(await live.push(), /unknown key "pakages"/);
+  const listed = await live.run('revisions');
+  assert.deepEqual([listed.code, listed.err], [0, '']);
+  const [titles, first, second] = listed.out.split('\n');
+  assert.match(titles ?? '', /^REVISION +STATE +WHEN +BY +SUBJECT +WHY$/);
+  const why = 'desired-state/roles/web.yaml:1:1 unknown key "pakages", did you mean "packages"? (and 1 more)';
+  assert.match(
+    first ?? '',
+    new RegExp(`^${revision.slice(0, 12)} +refused +\\S.* +token:\\S+ +test +${literally(why)}$`),
+  );
+  assert.match(second ?? '', new RegExp(`^${good.slice(0, 12)} +good +\\S.* +token:\\S+ +test +-$`));
+  const [kept] = JSON.parse((await live.run('revisions', '--limit', '1', '--json')).out).revisions;
+  assert.deepEqual([kept.revision, kept.state, kept.issues.length], [revision, 'refused', 2]);
+  assert.equal(kept.issues[0].text, why.replace(' (and 1 more)', ''));
+  const diff = await live.run('diff', revision.slice(0, 12));
+  assert.equal(diff.code, 1);
+  assert.match(diff.err, /does not know the revision .*: git push CONTROLLER \w+:preview\/NAME/);
+});
+
+function literally(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
+
 test('a plan of the working tree shows what would change, and every issue where it is broken', async (context) => {
   const live = await LiveController.start(context);
   const tree = join(live.repository.path, 'desired-state');

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
@@ -9,6 +10,7 @@ import { parseOptions } from '../../../../controller/options.ts';
 import type { ReportedResource } from '../../../../desired-state/schema/report.ts';
 import { type EnrolledHost, Operator } from '../../../controller/call.ts';
 import { reportOf, until } from '../bench.ts';
+import { WorkTree } from '../git/bench.ts';
 import { scratch, TestRepository } from '../git.ts';
 
 export interface Ended {
@@ -64,21 +66,32 @@ export class LiveController {
     };
   }
 
-  static async start(context: TestContext): Promise<LiveController> {
+  /** It follows the repository, or, with `hosting`, has one of its own, to which that has been pushed. */
+  static async start(context: TestContext, way: 'following' | 'hosting' = 'following'): Promise<LiveController> {
     const repository = await TestRepository.create(context);
     const state = join(await scratch(context), 'state');
-    const args = ['--listen', '127.0.0.1:0', '--poll', '1h', '--repository', repository.path];
-    const options = parseOptions([...args, '--state-directory', state], {});
+    const args = ['--listen', '127.0.0.1:0', '--poll', '1h', '--state-directory', state];
+    const options = parseOptions(way === 'following' ? [...args, '--repository', repository.path] : args, {});
     if (options === 'help') throw new Error('asked for no help');
     const running = await startController(options, pino({ level: 'silent' }));
     context.after(() => running.stop());
     const live = new LiveController(running.url, state, repository, await Operator.of(running.url, state));
+    if (way === 'hosting') await live.push();
     await until('served', async () => (await live.operator.call({ path: '/healthz' })).status === 200);
     return live;
   }
 
   run(...args: readonly string[]): Promise<Ended> {
     return cli(args, { env: this.env });
+  }
+
+  /** Pushes what the repository has to the one of the controller, as the first administrator; resolves with what git says. */
+  async push(): Promise<string> {
+    const token = await readFile(join(this.state, 'admin.token'), 'utf8');
+    const header = `http.extraHeader=Authorization: Bearer ${token.trim()}`;
+    const args = ['-c', header, 'push', `${this.url}/desired-state.git`, 'HEAD:main'];
+    const work = new WorkTree(this.repository.path);
+    return (await work.tryGit(args, { GIT_SSL_CAINFO: join(this.state, 'ca.crt') }).ended).text;
   }
 
   /** The agent of a host takes what it is served, and says how it went. */
