@@ -4,6 +4,7 @@ import type { Compilation } from '../compile/compile.ts';
 import type { Tree } from '../compile/tree.ts';
 import type { Log } from '../intake/intake.ts';
 import { type Refusal, RefusedRevision, refusalText } from '../source/refusal.ts';
+import { plain } from '../store/plain.ts';
 import type { HookCall, Say } from './hook-socket.ts';
 import type { HostedRepository, Quarantine } from './hosted-repository.ts';
 import type { Pushes } from './http-backend.ts';
@@ -240,7 +241,7 @@ export class Receive {
 
   async #refuse(by: Pusher, subject: string, lines: readonly string[], say: Say): Promise<number> {
     for (const line of lines) say(line);
-    await this.#record(by, 'push.refused', subject, { why: lines.slice(0, 20) });
+    await this.#record(by, 'push.refused', subject, { why: lines.slice(0, 20).map(plain) });
     return 1;
   }
 

@@ -156,6 +156,17 @@ test('a file that is too large for a desired state is refused by its name and ne
   assert.equal(remote[0], `desired-state/files/large:1:1 larger than ${LIMITS.fileBytes} bytes`);
 });
 
+test('of a push that is refused little is written down, whatever it quotes', async (context) => {
+  const bench = await startGitBench(context);
+  const key = 'x'.repeat(1_000_000);
+  const work = await WorkTree.create(context, { 'roles/web.yaml': `? ${key}\n: {}\n` });
+  assert.equal((await work.push(bench.url())).code, 1);
+  const details = await bench.store.db.selectFrom('audit').select('detail').execute();
+  const [kept] = await bench.revisions();
+  const { length } = JSON.stringify([kept, details]);
+  assert.ok(length < 10_000, `${length} characters`);
+});
+
 test('too many files are refused before they are read', async (context) => {
   const bench = await startGitBench(context);
   const work = await WorkTree.create(context);
