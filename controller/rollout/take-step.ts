@@ -5,7 +5,10 @@ import type { Parts } from './parts.ts';
 import { updateHosts, updateRollout } from './rows.ts';
 import type { Step } from './step.ts';
 
-/** Writes a step down, then serves the hosts that it offers the revision, then tells. Where somebody else was faster, reads what they did. */
+/**
+ * Writes a step down, then serves the hosts that it offers the revision, then tells. Where somebody else was faster, reads
+ * what they did.
+ */
 export async function takeStep(
   { store, serving, known, followers, waiting, log, onState }: Omit<Parts, 'changed'>,
   { current, next, now_ms }: { readonly current: Current; readonly next: Step; readonly now_ms: number },
