@@ -4,6 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { buildApp } from './app.ts';
 import { openFleet } from './fleet.ts';
 import { openDesiredState } from './git/desired-state.ts';
+import { makeHandshakesInTurns } from './handshakes.ts';
 import { Hosts } from './hosts.ts';
 import { Intake } from './intake/intake.ts';
 import { keepRefusals } from './intake/keep-refusals.ts';
@@ -103,6 +104,7 @@ async function startWith(
     logger,
     tls: certificate.context,
   });
+  if (app.server instanceof Server) makeHandshakesInTurns(app.server);
   const url = await app.listen({ host: options.host, port: options.port });
   if (app.server instanceof Server) certificate.keepFresh(app.server, logger);
   logger.info({ names, pin: trust.authority.pin }, 'the controller is known by these names');
