@@ -1,3 +1,10 @@
+/** The answer to a held request: closed when it is sent, or when the client goes away. */
+export interface Pending {
+  readonly closed: boolean;
+  once(event: 'close', listener: () => void): unknown;
+  off(event: 'close', listener: () => void): unknown;
+}
+
 /** Why a held request ends. */
 export type Wake = 'changed' | 'timeout' | 'closing';
 
@@ -40,11 +47,11 @@ export class Waiters {
   }
 
   /**
-   * Resolves when the host's manifest changes, after `seconds` (1 to `MAX_WAIT_S`), or when all are let go. `signal`:
-   * aborted when the client goes away, or has its answer.
+   * Resolves when the host's manifest changes, after `seconds` (1 to `MAX_WAIT_S`), when all are let go, or when the
+   * client goes away.
    */
-  wait(host: string, seconds: number, signal: AbortSignal): Promise<Wake> {
-    if (this.#closing || signal.aborted) return Promise.resolve('closing');
+  wait(host: string, seconds: number, answer: Pending): Promise<Wake> {
+    if (this.#closing || answer.closed) return Promise.resolve('closing');
     return new Promise((resolve) => {
       const slot = (this.#now + Math.min(Math.max(Math.ceil(seconds), 1), MAX_WAIT_S)) % SLOTS;
       const waiter: Waiter = {
@@ -52,13 +59,13 @@ export class Waiters {
         slot,
         done: (wake) => {
           if (!this.#remove(waiter)) return;
-          signal.removeEventListener('abort', leave);
-          if (wake === 'changed') this.#takeTurn(signal);
+          answer.off('close', leave);
+          if (wake === 'changed') this.#takeTurn(answer);
           resolve(wake);
         },
       };
       const leave = (): void => waiter.done('closing');
-      signal.addEventListener('abort', leave, { once: true });
+      answer.once('close', leave);
       this.#add(waiter);
     });
   }
@@ -82,16 +89,16 @@ export class Waiters {
     }
   }
 
-  #takeTurn(signal: AbortSignal): void {
+  #takeTurn(answer: Pending): void {
     this.#unanswered += 1;
     const end = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', end);
+      answer.off('close', end);
       this.#unanswered -= 1;
       this.#letGo();
     };
     const timer = setTimeout(end, TURN_BOUND_MS).unref();
-    signal.addEventListener('abort', end, { once: true });
+    answer.once('close', end);
   }
 
   #add(waiter: Waiter): void {

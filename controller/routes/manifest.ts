@@ -28,7 +28,7 @@ export function manifestRoute(app: FastifyInstance, services: Services): void {
     if (isCurrent(request, find(services, host)) && seconds > 0) {
       if (await preview(request, reply, services)) return reply;
       if (knowsPause(request, services)) {
-        const wake = await services.waiters.wait(host, seconds, gone(reply));
+        const wake = await services.waiters.wait(host, seconds, reply.raw);
         // A client that is told to come again while the server closes does so on a new connection.
         if (wake === 'closing') reply.header('connection', 'close');
         services.hosts.seenIfKnown(host);
@@ -135,11 +135,4 @@ function waitOf(request: FastifyRequest<Route>): number {
     });
   }
   return Math.min(Number(text), MAX_WAIT_S);
-}
-
-/** Aborted when the client goes away, so that nothing is kept for it, and when the answer is sent. */
-function gone(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  reply.raw.once('close', () => controller.abort());
-  return controller.signal;
 }

@@ -1,19 +1,29 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
-import { Waiters } from '../../../controller/waiters.ts';
+import { type Pending, Waiters } from '../../../controller/waiters.ts';
 
-const never = new AbortController().signal;
+const never: Pending = { closed: false, once: () => undefined, off: () => undefined };
+
+class Answer extends EventEmitter implements Pending {
+  closed = false;
+
+  close(): void {
+    this.closed = true;
+    this.emit('close');
+  }
+}
 
 test('ten thousand waiters cost one timer, and are let go in turns, as their answers are sent', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   const waiters = new Waiters();
-  const answers = new Map<string, AbortController>();
+  const answers = new Map<string, Answer>();
   const names = Array.from({ length: 10_000 }, (_, index) => `host-${index}`);
   const woken: string[] = [];
   const all = names.map(async (name) => {
-    const answer = new AbortController();
+    const answer = new Answer();
     answers.set(name, answer);
-    await waiters.wait(name, 60, answer.signal);
+    await waiters.wait(name, 60, answer);
     woken.push(name);
   });
   waiters.release(names);
@@ -21,7 +31,7 @@ test('ten thousand waiters cost one timer, and are let go in turns, as their ans
   await Promise.resolve();
   for (let answered = 0; answered < names.length; answered += 1) {
     assert.ok(woken.length - answered <= 50);
-    answers.get(woken[answered] ?? '')?.abort();
+    answers.get(woken[answered] ?? '')?.close();
     await Promise.resolve();
   }
   assert.equal(waiters.count, 0);
@@ -66,10 +76,10 @@ test('each wait ends at its own bound, the longest included', async (context) =>
 
 test('a waiter that goes away, and all of them when the server closes, end at once', async () => {
   const waiters = new Waiters();
-  const leaving = new AbortController();
-  const gone = waiters.wait('a', 60, leaving.signal);
+  const leaving = new Answer();
+  const gone = waiters.wait('a', 60, leaving);
   const stays = waiters.wait('a', 60, never);
-  leaving.abort();
+  leaving.close();
   assert.equal(await gone, 'closing');
   waiters.close();
   assert.equal(await stays, 'closing');
