@@ -58,6 +58,8 @@ export function buildApp({ services, logger, tls, peerOf }: AppOptions): Fastify
     // A host name cannot need more, and a token neither.
     bodyLimit: 16 * 1024,
     requestTimeout: REQUEST_BOUND_MS,
+    // One for each of thousands of held requests would tell them apart by a number that nobody else knows.
+    childLoggerFactory: (parent: FastifyBaseLogger) => parent,
   };
   const app: FastifyInstance = tls === undefined ? fastify(options) : fastify({ ...options, https: secure(tls) });
   installProblems(app);
@@ -94,6 +96,8 @@ function secure(tls: NonNullable<AppOptions['tls']>): ServerOptions {
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
+    // Without it each connection keeps a copy of a list of protocols, and with that the whole pool of buffers that it was cut from.
+    ALPNCallback: ({ protocols }) => protocols.find((protocol) => protocol === 'http/1.1'),
     handshakeTimeout: HANDSHAKE_BOUND_MS,
     headersTimeout: HEADERS_BOUND_MS,
     connectionsCheckingInterval: 5_000,

@@ -9,7 +9,7 @@ export interface ServingOptions {
 }
 
 /** Texts are read again when they are needed; these many characters of them stay at hand for agents that come together. */
-const CACHED_CHARACTERS = 16 * 1024 * 1024;
+const CACHED_CHARACTERS = 4 * 1024 * 1024;
 /** One message names so many hosts; where there are many more, all are read again. */
 const HOSTS_PER_MESSAGE = 50;
 const MOST_MESSAGES = 20;

@@ -18,12 +18,15 @@ export interface ControllerOptions {
   readonly log: (line: string) => void;
 }
 
-/** The bounds of memory that the installed service has. */
-function nodeOptions(): readonly string[] {
+/** What the installed service tells Node and the C library about memory. */
+function settings(): { readonly options: readonly string[]; readonly environment: Readonly<Record<string, string>> } {
   const unit = readFileSync(UNIT, 'utf8');
   const options = /^ExecStart=\S+((?: --\S+)+) \S+\.mjs /m.exec(unit)?.[1];
   if (options === undefined) throw new Error(`${UNIT} starts the controller otherwise than is expected here`);
-  return options.trim().split(' ');
+  const environment = Object.fromEntries(
+    [...unit.matchAll(/^Environment=(\w+)=(\S+)$/gm)].map(([, name = '', value = '']) => [name, value]),
+  );
+  return { options: options.trim().split(' '), environment };
 }
 
 export class BenchController {
@@ -38,7 +41,9 @@ export class BenchController {
   /** Resolves once it listens. */
   static async start({ program, stateDirectory, port, args, log }: ControllerOptions): Promise<BenchController> {
     const listen = ['--listen', `127.0.0.1:${port}`, '--name', '127.0.0.1', '--state-directory', stateDirectory];
-    const child = spawn(process.execPath, [...nodeOptions(), join(program, 'controller.mjs'), ...listen, ...args], {
+    const { options, environment } = settings();
+    const child = spawn(process.execPath, [...options, join(program, 'controller.mjs'), ...listen, ...args], {
+      env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const { promise, resolve, reject } = Promise.withResolvers<string>();
