@@ -122,9 +122,6 @@ function addressOf(
   const written = textAt(merged, 'address');
   if (written !== undefined) return written.text;
   const reported = facts.get(name)?.addresses ?? [];
-  const inside = network === undefined ? '' : ` in the network ${network.text}`;
-  return (
-    chooseAddress(reported, network?.text) ??
-    new Pending(`waiting for the address of host "${name}": its file has none, and it has reported none${inside} yet`)
-  );
+  const inside = network === undefined ? '' : ` in ${network.text}`;
+  return chooseAddress(reported, network?.text) ?? new Pending(`waiting for ${name} to report an address${inside}`);
 }

@@ -198,9 +198,7 @@ test('a host without an address makes those that need it pending, and is no erro
   const { hosts, pending, issues } = compile(files);
   assert.deepEqual(issues, []);
   assert.deepEqual([...hosts.keys()], ['web-1']);
-  assert.deepEqual(pending.get('db-1')?.reasons, [
-    'waiting for the address of host "web-1": its file has none, and it has reported none in the network 10.0.0.0/8 yet',
-  ]);
+  assert.deepEqual(pending.get('db-1')?.reasons, ['waiting for web-1 to report an address in 10.0.0.0/8']);
 });
 
 test('a pending host still has its other issues reported', () => {
