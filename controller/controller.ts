@@ -13,6 +13,7 @@ import type { ControllerOptions } from './options.ts';
 import type { Rollout } from './rollout/model.ts';
 import { RolloutStatsd } from './rollout/statsd.ts';
 import { controllerIdentities } from './secrets/identity.ts';
+import { warnOfAnotherKey } from './secrets/one-key.ts';
 import { SecretSources } from './secrets/sources.ts';
 import { openStore, type Store } from './store/database.ts';
 import { readDatabaseUrl } from './store/database-url.ts';
@@ -55,6 +56,7 @@ async function startWith(
   const desiredState = await openDesiredState(options, { store: database, now_ms, log: logger });
   const { source } = desiredState;
   const identities = await controllerIdentities(stateDirectory, options.ageKey);
+  await warnOfAnotherKey({ db: database.db, identities, log: logger });
   const versionKey = derive(database.masterKey, 'holdfast secret versions 1');
   const secrets = new SecretSources(new SecretsFile(options.secrets), identities, versionKey);
   logger.info({ recipient: secrets.recipient }, 'secrets in git are read that are encrypted to this recipient');
