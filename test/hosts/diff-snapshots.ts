@@ -27,16 +27,18 @@ function diffFiles(
   after: Snapshot,
   options: { everything: boolean; ignore: readonly string[] },
 ): readonly string[] {
-  const paths = [...new Set([...Object.keys(before.files), ...Object.keys(after.files)])].sort();
-  return paths
+  const gone = Object.keys(before.files).filter((path) => after.files[path] === undefined);
+  return [...gone, ...Object.keys(after.files)]
     .filter((path) => !options.ignore.some((root) => path === root || path.startsWith(`${root}/`)))
     .flatMap((path) => {
       const [old, now] = [before.files[path], after.files[path]];
       if (old === undefined) return [`file ${path}: new (${now?.type})`];
       if (now === undefined) return [`file ${path}: gone (was ${old.type})`];
+      if (old === now) return [];
       const changes = changedFields(old, now, options.everything);
       return changes.length === 0 ? [] : [`file ${path}: ${changes.join(', ')}`];
-    });
+    })
+    .sort();
 }
 
 const LASTING = ['type', 'mode', 'uid', 'gid', 'size', 'content'] as const;

@@ -6,7 +6,7 @@ import { docker, tryDocker } from './docker.ts';
 import { IMAGE_CHANGES } from './image/base.ts';
 import { cableOf, sharedNetwork, type TestNetwork } from './network.ts';
 import { commandLine, mustRun, type ProcessResult, runProcess } from './process.ts';
-import { type Snapshot, takeSnapshot } from './snapshot.ts';
+import { type KnownFiles, type Snapshot, takeSnapshot } from './snapshot.ts';
 import { sweepOnce } from './sweep.ts';
 
 export interface StartOptions {
@@ -74,6 +74,7 @@ export class Host {
   /** Its address on the private network, or the loopback's where it has none. */
   readonly address: string;
   #cable: string | undefined;
+  readonly #known: KnownFiles = new Map();
 
   constructor(options: { name: string; container: string; address: string }) {
     this.name = options.name;
@@ -166,7 +167,7 @@ export class Host {
 
   /** What is on the host now: to be compared with a later one by `diffSnapshots`. */
   snapshot(): Promise<Snapshot> {
-    return takeSnapshot(this);
+    return takeSnapshot(this, this.#known);
   }
 
   /** Saves the host as an image to start others from. The host is shut down for it and stays off. */
