@@ -70,6 +70,7 @@ export class Triggers {
 
   /** One retry waits at a time, and any run takes its place. */
   retryIn(wait_ms: number): void {
+    clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => void this.#loop.request('retry'), wait_ms);
   }
 
