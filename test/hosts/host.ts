@@ -3,6 +3,7 @@ import { ensureImage } from './build-image.ts';
 import { awaitBoot, runContainer } from './container.ts';
 import { fillDisk, freeDisk } from './disk.ts';
 import { docker, tryDocker } from './docker.ts';
+import { ExecChannel } from './exec-channel.ts';
 import { IMAGE_CHANGES } from './image/base.ts';
 import { cableOf, sharedNetwork, type TestNetwork } from './network.ts';
 import { commandLine, mustRun, type ProcessResult, runProcess } from './process.ts';
@@ -75,6 +76,7 @@ export class Host {
   readonly address: string;
   #cable: string | undefined;
   readonly #known: KnownFiles = new Map();
+  #channel: Promise<ExecChannel | undefined> | undefined;
 
   constructor(options: { name: string; container: string; address: string }) {
     this.name = options.name;
@@ -84,19 +86,39 @@ export class Host {
 
   /** Runs a command on the host and resolves to its result, whatever its exit status (124: it ran out of time). */
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ProcessResult> {
+    const { input, user, cwd, env = {} } = options;
     const timeout_ms = options.timeout_ms ?? EXEC_TIMEOUT_MS;
+    // Ending `docker exec` would leave the command running on the host: its bound must lie there.
+    const bounded = ['timeout', '--kill-after=5', String(timeout_ms / 1000), ...argv];
+    const settings = { timeout_ms: timeout_ms + EXEC_GRACE_MS, ...(input === undefined ? {} : { input }) };
+    const isPlain = user === undefined && cwd === undefined && Object.keys(env).length === 0;
+    const channel = isPlain ? await this.#openChannel() : undefined;
+    if (channel !== undefined) return channel.run(bounded, settings);
     return runProcess(
       [
         ['docker', 'exec', '--interactive'],
-        options.user === undefined ? [] : ['--user', options.user],
-        options.cwd === undefined ? [] : ['--workdir', options.cwd],
-        Object.entries(options.env ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
-        // Ending `docker exec` would leave the command running on the host: its bound must lie there.
-        [this.container, 'timeout', '--kill-after=5', String(timeout_ms / 1000)],
-        argv,
+        user === undefined ? [] : ['--user', user],
+        cwd === undefined ? [] : ['--workdir', cwd],
+        Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
+        [this.container],
+        bounded,
       ].flat(),
-      { timeout_ms: timeout_ms + EXEC_GRACE_MS, ...(options.input === undefined ? {} : { input: options.input }) },
+      settings,
     );
+  }
+
+  /** Resolves to `undefined` where there can be none, such as while the host is off. */
+  #openChannel(): Promise<ExecChannel | undefined> {
+    this.#channel = (this.#channel ?? Promise.resolve(undefined)).then((channel) =>
+      channel?.isOpen === true ? channel : ExecChannel.open(this.container).catch(() => undefined),
+    );
+    return this.#channel;
+  }
+
+  async #closeChannel(): Promise<void> {
+    const channel = this.#channel;
+    this.#channel = undefined;
+    (await channel)?.close();
   }
 
   /** As `exec`, but an exit status other than 0 rejects with what the command printed. Resolves to stdout. */
@@ -140,17 +162,20 @@ export class Host {
   /** Pulls the plug. The host stays off until `restart`. */
   async kill(): Promise<void> {
     await docker(['kill', '--signal', 'KILL', this.container]);
+    await this.#closeChannel();
     this.#cable = undefined;
   }
 
   /** Shuts the host down as its power button would. */
   async stop(): Promise<void> {
+    await this.#closeChannel();
     await docker(['stop', '--time', String(STOP_TIMEOUT_S), this.container]);
     this.#cable = undefined;
   }
 
   /** Reboots, or boots a host that is off, and waits until it has booted. */
   async restart(): Promise<void> {
+    await this.#closeChannel();
     await docker(['restart', '--time', String(STOP_TIMEOUT_S), this.container]);
     this.#cable = undefined;
     await awaitBoot(this.container);
@@ -180,6 +205,7 @@ export class Host {
   }
 
   async dispose(): Promise<void> {
+    await this.#closeChannel();
     await tryDocker(['rm', '--force', '--volumes', this.container]);
   }
 
