@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Host, startHost } from '../hosts/host.ts';
 import { AgentOnHost, resourceOf } from './agent-on-host.ts';
-import { commit, prepareReleases, REPOSITORY, SOCKET, serving, todo } from './releases-host.ts';
+import { commit, prepareReleases, REPOSITORY, releasesImage, SOCKET, serving, todo } from './releases-host.ts';
 
 const TIMEOUT_MS = 900_000;
 
@@ -27,7 +27,7 @@ async function killedRun(host: Host, delay_s: number): Promise<void> {
 }
 
 void test('releases: bad ones, killed runs and a remote that is away', { timeout: TIMEOUT_MS }, async (t) => {
-  await using host = await startHost();
+  await using host = await startHost({ image: await releasesImage() });
   const agent = await AgentOnHost.install(host);
   await prepareReleases(host);
   await agent.writeManifest({ releases: { todo: todo() } });
@@ -127,7 +127,7 @@ void test('releases: bad ones, killed runs and a remote that is away', { timeout
 });
 
 void test('releases: a run that is killed at any moment of a deploy leaves what the next one completes', async (t) => {
-  await using host = await startHost();
+  await using host = await startHost({ image: await releasesImage() });
   const agent = await AgentOnHost.install(host);
   await prepareReleases(host);
   await agent.writeManifest({ releases: { todo: todo() } });

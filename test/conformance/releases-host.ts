@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Secret } from '../../desired-state/schema/secret.ts';
+import { bakedImage } from '../hosts/bake.ts';
 import type { Host } from '../hosts/host.ts';
 
 /** The example application, in a git repository on the host, with everything around it that it needs. */
@@ -7,7 +8,7 @@ const EXAMPLE = fileURLToPath(new URL('../../examples/todomvc', import.meta.url)
 export const REPOSITORY = '/root/todomvc';
 export const SOCKET = '/run/todo/gunicorn.sock';
 
-const PREPARE = `
+const INSTALL = `
 DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends supervisor git python3-venv postgresql >/dev/null
 until supervisorctl pid >/dev/null 2>&1; do sleep 0.1; done
 groupadd --system webapps
@@ -15,6 +16,10 @@ useradd --system --gid webapps --no-create-home --home-dir /srv/todo todo
 cd /
 until su postgres -c 'psql -qc "select 1"' >/dev/null 2>&1; do sleep 0.1; done
 su postgres -c "psql -q -c \\"create role todo login password 'pw'\\" -c 'create database todo owner todo'"
+systemctl stop postgresql@15-main`;
+
+const COMMIT = `
+until supervisorctl pid >/dev/null 2>&1; do sleep 0.1; done
 cd ${REPOSITORY}
 find . -name __pycache__ -prune -exec rm -rf {} +
 git init --quiet --initial-branch=master .
@@ -23,10 +28,21 @@ git config user.name ops
 git add --all
 git commit --quiet --message first`;
 
+/** What releases need of a host besides the application, as Debian installs it. */
+export function releasesImage(): Promise<string> {
+  return bakedImage({
+    name: 'releases-installed',
+    inputs: [INSTALL],
+    prepare: async (host) => {
+      await host.sh(INSTALL, { timeout_ms: 300_000 });
+    },
+  });
+}
+
+/** Of a host of that image. */
 export async function prepareReleases(host: Host): Promise<void> {
   await host.copyIn(EXAMPLE, REPOSITORY);
-  const { code, stderr } = await host.exec(['bash', '-euc', PREPARE], { timeout_ms: 300_000 });
-  if (code !== 0) throw new Error(`the host could not be prepared: ${stderr}`);
+  await host.sh(COMMIT);
 }
 
 /** The section for the example, with what a test wants otherwise. */

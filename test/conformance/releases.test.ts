@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Host } from '../hosts/host.ts';
 import { type Breakage, conformance } from './harness.ts';
-import { prepareReleases, SOCKET, serving, todo } from './releases-host.ts';
+import { prepareReleases, releasesImage, SOCKET, serving, todo } from './releases-host.ts';
 
 const CONF = '/etc/supervisor/conf.d';
 
@@ -35,6 +35,7 @@ const SITE = '/srv/todo/venvs/*/lib/python3*/site-packages';
 conformance({
   title: 'the example application, released from git',
   sections: { releases: { todo: todo() } },
+  host: { image: await releasesImage() },
   prepare: prepareReleases,
   check: appServes,
   breakages: [
