@@ -9,6 +9,13 @@ export const INSTALL_NGINX =
 export const CERTIFICATE =
   'openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=todo -keyout /root/tls.key -out /root/tls.crt 2>/dev/null';
 
+/**
+ * A reload by hand is over only when the workers before it are gone: they would be missed in the second snapshot. nginx -s
+ * returns before its master has begun.
+ */
+export const RELOAD_NGINX = `before=$(pgrep --delimiter , -f '^nginx: worker process') && systemctl reload nginx &&
+  while ps --no-headers --pid "$before" >/dev/null; do sleep 0.1; done`;
+
 const TODO = `server {
   listen 80;
   location / { default_type text/plain; return 200 "todo one\\n"; }

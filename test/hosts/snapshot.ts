@@ -14,7 +14,7 @@ export interface FileEntry {
   readonly gid: number;
   /** Bytes; 0 for folders and logs. */
   readonly size: number;
-  /** Nanoseconds since 1970; empty for logs. */
+  /** Nanoseconds since 1970; empty for logs and the folders of PostgreSQL's clusters. */
   readonly mtime_ns: string;
   readonly ctime_ns: string;
   /** sha256 of a file, target of a link; empty where only size and times are compared. */
@@ -52,6 +52,9 @@ const RACY_MS = 1000;
 
 /** Logs grow while nobody does anything: their owner and mode count, their content and times do not. */
 const LOG = /^\/var\/log\//;
+
+/** The folder of a cluster's data: a checkpoint changes its times, whoever looks on. */
+const CLUSTER = /^\/var\/lib\/postgresql\/[^/]+\/[^/]+$/;
 
 /** Large and owned by packages: known by their times, which no write can leave as they were, and not by a hash. */
 const NOT_HASHED = /^\/(?:usr\/(?!local\/)|var\/cache\/apt\/|var\/lib\/apt\/lists\/|opt\/wheels\/)/;
@@ -134,6 +137,7 @@ function isHashed(path: string, { type }: FileEntry): boolean {
 /** Without what changes by itself. */
 function lasting(path: string, entry: FileEntry): FileEntry {
   if (entry.type === 'file' && LOG.test(path)) return { ...entry, size: 0, mtime_ns: '', ctime_ns: '', content: '' };
+  if (CLUSTER.test(path)) return { ...entry, size: 0, mtime_ns: '', ctime_ns: '' };
   // A folder's size is its file system's affair.
   return entry.type === 'folder' ? { ...entry, size: 0 } : entry;
 }

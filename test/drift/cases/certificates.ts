@@ -1,3 +1,4 @@
+import { RELOAD_NGINX } from '../../conformance/nginx-site.ts';
 import type { Case } from '../case.ts';
 
 const FOLDER = '/etc/ssl/holdfast';
@@ -31,7 +32,7 @@ function certificate(name: string, by: string, says: RegExp, also = [STALE]): Ca
 export const certificates: readonly Case[] = [
   certificate(
     'the certificate is exchanged for one of another name, and nginx serves it',
-    `${make('-days 397', 'evil.example')}\nsystemctl reload nginx`,
+    `${make('-days 397', 'evil.example')}\n${RELOAD_NGINX}`,
     /^make a self-signed certificate for todo\.local, .* \(it is not for todo\.local\)$/,
   ),
   certificate(

@@ -1,3 +1,4 @@
+import { RELOAD_NGINX } from '../../conformance/nginx-site.ts';
 import type { Case } from '../case.ts';
 
 const TREE = '/etc/nginx';
@@ -13,7 +14,7 @@ function nginx(name: string, by: string, says: RegExp, more: Partial<Case> = {})
 export const nginxCases: readonly Case[] = [
   nginx(
     'a site is edited and nginx reloaded',
-    `sed -i 's/4g;/1k;/' ${TREE}/sites-available/todo; systemctl reload nginx`,
+    `sed -i 's/4g;/1k;/' ${TREE}/sites-available/todo; ${RELOAD_NGINX}`,
     /\brewrite sites-available\/todo\b/,
     {
       healed: `grep -q 'client_max_body_size 4g;' ${TREE}/sites-available/todo`,
@@ -55,7 +56,7 @@ export const nginxCases: readonly Case[] = [
   nginx(
     'nginx runs a configuration that was put back since',
     `cp -p ${TREE}/sites-available/todo /root/site; sed -i 's/4g;/1k;/' ${TREE}/sites-available/todo
-    systemctl reload nginx; cat /root/site >${TREE}/sites-available/todo`,
+    ${RELOAD_NGINX}; cat /root/site >${TREE}/sites-available/todo`,
     /^reload \(its workers run since before a change of .*sites-\w+\/todo/,
     {
       hazard: 'reload',
