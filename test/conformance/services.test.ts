@@ -19,6 +19,14 @@ ExecStart=/bin/sleep infinity
 [Install]
 WantedBy=multi-user.target
 UNIT
+cat >/etc/systemd/system/patient.service <<'UNIT'
+[Service]
+ExecStart=/bin/sleep infinity
+Restart=always
+RestartSec=1h
+[Install]
+WantedBy=multi-user.target
+UNIT
 cp /lib/systemd/system/other.service /lib/systemd/system/unwanted.service
 mkdir -p /etc/web.d; touch /etc/web.conf /etc/web.d/part
 systemctl daemon-reload; systemctl enable --now unwanted.service 2>/dev/null`;
@@ -28,7 +36,7 @@ const POLICY = `printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod 0
 DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends cron >/dev/null`;
 
 async function unitsAreRight(host: Host): Promise<void> {
-  await host.sh('systemctl is-active web cron && systemctl is-enabled web cron');
+  await host.sh('systemctl is-active web cron patient && systemctl is-enabled web cron patient');
   const others = await host.sh(`systemctl is-active unwanted other || true
     systemctl is-enabled unwanted other || true
     systemctl show --property=NeedDaemonReload --value web`);
@@ -51,6 +59,7 @@ conformance({
     services: {
       web: { restart_when_newer: ['/etc/web.conf'], reload_when_newer: ['/etc/web.d'] },
       cron: 'running',
+      patient: 'running',
       unwanted: 'stopped',
       other: 'masked',
     },
@@ -64,6 +73,13 @@ conformance({
       'it is killed',
       'systemctl kill --signal=KILL web; until systemctl is-failed web; do sleep 0.1; done',
       /^start \(it is failed\/failed, signal\)$/,
+      'none',
+    ),
+    breakage(
+      'patient',
+      'it is killed, and systemd would start it again in an hour',
+      'systemctl kill --signal=KILL patient; until [ "$(systemctl show --property=SubState --value patient)" = auto-restart ]; do sleep 0.1; done',
+      /^start \(it is activating\/auto-restart, signal\)$/,
       'none',
     ),
     breakage(

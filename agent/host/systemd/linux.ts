@@ -48,7 +48,12 @@ export function linuxSystemd(run: CommandRunner = runCommand): SystemdWriter & {
       const all = await Promise.all(names.map(async (name) => [name, await readUnit(bus, states, name)] as const));
       return new Map(all);
     },
-    start: (unit, options) => job('start', 'StartUnit', unit, options?.timeout_ms),
+    async start(name, options) {
+      const { sub } = await readUnit(bus, states, unitName(name));
+      // A job to start it would wait with it until systemd's own time (`RestartSec=`) is over.
+      const member = sub === 'auto-restart' ? 'RestartUnit' : 'StartUnit';
+      await job('start', member, name, options?.timeout_ms);
+    },
     stop: (unit, options) => job('stop', 'StopUnit', unit, options?.timeout_ms),
     restart: (unit, options) => job('restart', 'RestartUnit', unit, options?.timeout_ms),
     reload: (unit, options) => job('reload', 'ReloadUnit', unit, options?.timeout_ms),
