@@ -1,6 +1,7 @@
 import { batchesOf } from './store/batches.ts';
 import type { Store } from './store/database.ts';
-import { loadServed, manifestText, type ServedManifest } from './store/served-tables.ts';
+import { textOf } from './store/sealed.ts';
+import { loadServed, packedManifest, type ServedManifest } from './store/served-tables.ts';
 
 export interface ServingOptions {
   readonly store: Pick<Store, 'db' | 'sealer' | 'bus'>;
@@ -8,8 +9,8 @@ export interface ServingOptions {
   readonly changed: (hosts: readonly string[]) => void;
 }
 
-/** Texts are read again when they are needed; these many characters of them stay at hand for agents that come together. */
-const CACHED_CHARACTERS = 4 * 1024 * 1024;
+/** Texts are read again when they are needed; these many bytes of them stay at hand for agents that come together. */
+const CACHED_BYTES = 4 * 1024 * 1024;
 /** One message names so many hosts; where there are many more, all are read again. */
 const HOSTS_PER_MESSAGE = 50;
 const MOST_MESSAGES = 20;
@@ -20,8 +21,8 @@ export class Serving {
   readonly #options: ServingOptions;
   readonly #hosts = new Map<string, ServedManifest>();
   /** By host; the least recently used first. */
-  readonly #texts = new Map<string, { readonly etag: string; readonly sequence: number; readonly text: string }>();
-  #cached = 0;
+  readonly #packed = new Map<string, { readonly etag: string; readonly sequence: number; readonly packed: Buffer }>();
+  #cached_bytes = 0;
   readonly #ends: (() => void)[] = [];
 
   constructor(options: ServingOptions) {
@@ -58,13 +59,18 @@ export class Serving {
 
   /** The manifest's text, with the secrets in clear. */
   async text(served: ServedManifest): Promise<string> {
+    return textOf(await this.packed(served));
+  }
+
+  /** The same, packed by gzip, as it is kept: most agents take it so. */
+  async packed(served: ServedManifest): Promise<Buffer> {
     const { host, etag, sequence } = served;
-    const known = this.#texts.get(host);
-    if (known?.etag === etag && known.sequence === sequence) return known.text;
-    const text = await manifestText(this.#options.store, served);
-    if (text === undefined) throw new Error(`the manifest of ${host} is missing in the store`);
-    this.#remember(served, text);
-    return text;
+    const known = this.#packed.get(host);
+    if (known?.etag === etag && known.sequence === sequence) return known.packed;
+    const packed = await packedManifest(this.#options.store, served);
+    if (packed === undefined) throw new Error(`the manifest of ${host} is missing in the store`);
+    this.#remember(served, packed);
+    return packed;
   }
 
   /** Reads again what these hosts get, or all. Lets go who waits for what has changed. */
@@ -93,14 +99,14 @@ export class Serving {
     for (const message of messages) await bus.publish('served', message);
   }
 
-  #remember({ host, etag, sequence }: ServedManifest, text: string): void {
-    this.#cached += text.length - (this.#texts.get(host)?.text.length ?? 0);
-    this.#texts.delete(host);
-    this.#texts.set(host, { etag, sequence, text });
-    for (const [oldest, entry] of this.#texts) {
-      if (this.#cached <= CACHED_CHARACTERS) return;
-      this.#texts.delete(oldest);
-      this.#cached -= entry.text.length;
+  #remember({ host, etag, sequence }: ServedManifest, packed: Buffer): void {
+    this.#cached_bytes += packed.length - (this.#packed.get(host)?.packed.length ?? 0);
+    this.#packed.delete(host);
+    this.#packed.set(host, { etag, sequence, packed });
+    for (const [oldest, entry] of this.#packed) {
+      if (this.#cached_bytes <= CACHED_BYTES) return;
+      this.#packed.delete(oldest);
+      this.#cached_bytes -= entry.packed.length;
     }
   }
 }

@@ -6,7 +6,7 @@ export interface Exchange {
   readonly method: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Buffer;
   readonly timeout_ms: number;
   readonly max_bytes: number;
   readonly signal?: AbortSignal | undefined;
@@ -44,7 +44,7 @@ class StaleConnection extends Error {}
 const STALE_WITHIN_MS = 1000;
 
 async function attempt({ controller, userAgent, tls, pool }: Line, asked: Exchange): Promise<Answer> {
-  const body = asked.body === undefined ? undefined : Buffer.from(asked.body);
+  const body = typeof asked.body === 'string' ? Buffer.from(asked.body) : asked.body;
   const options: RequestOptions = {
     ...(controller.protocol === 'https:' ? tls : {}),
     method: asked.method,
@@ -96,12 +96,24 @@ function collect(incoming: IncomingMessage, max_bytes: number): Promise<Answer> 
   });
   incoming.on('error', reject);
   incoming.on('end', () => {
-    const body = Buffer.concat(chunks).toString('utf8');
-    resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body });
+    const { statusCode: status = 0, headers } = incoming;
+    try {
+      resolve({ status, headers, body: unpacked(Buffer.concat(chunks), headers, max_bytes).toString('utf8') });
+    } catch (error) {
+      reject(new Error(`the answer cannot be unpacked: ${reasonOf(error)}`, { cause: error }));
+    }
   });
   // `end` does not come when the other side goes away in the middle.
   incoming.on('close', () => reject(new Error('the connection was closed in the middle of the answer')));
   return promise;
+}
+
+/** Throws where it would be larger than `max_bytes`, was damaged, or is packed in a way that was not asked for. */
+function unpacked(body: Buffer, headers: IncomingMessage['headers'], max_bytes: number): Buffer {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding === 'identity') return body;
+  if (encoding !== 'gzip') throw new Error(`its content-encoding is ${encoding}`);
+  return process.getBuiltinModule('node:zlib').gunzipSync(body, { maxOutputLength: max_bytes });
 }
 
 const EXCERPT_CHARACTERS = 600;

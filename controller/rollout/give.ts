@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { batchesOf } from '../store/batches.ts';
-import type { Sealer } from '../store/sealed.ts';
-import { type ManifestFacts, manifestText, placeOf, serve } from '../store/served-tables.ts';
+import { type Sealer, textOf } from '../store/sealed.ts';
+import { type ManifestFacts, packedManifest, placeOf, serve } from '../store/served-tables.ts';
 import type { Tables } from '../store/tables.ts';
 
 /** A host that is to get a manifest that is kept already. */
@@ -57,9 +57,9 @@ async function raise(
   sequence: number,
   now_ms: number,
 ): Promise<void> {
-  const text = await manifestText(store, manifest);
-  if (text === undefined) throw new Error(`the manifest ${manifest.etag} of ${manifest.host} is not kept any more`);
-  const sealed = store.sealer.seal(withSequence(text, sequence), placeOf(manifest));
+  const packed = await packedManifest(store, manifest);
+  if (packed === undefined) throw new Error(`the manifest ${manifest.etag} of ${manifest.host} is not kept any more`);
+  const sealed = store.sealer.seal(withSequence(textOf(packed), sequence), placeOf(manifest));
   await store.db
     .updateTable('manifests')
     .set({ sequence, sealed, made_ms: now_ms })

@@ -13,7 +13,7 @@ export interface LooksOptions extends Omit<Parts, 'changed'> {
 const RETRY_MS = 2_000;
 const MOST_WAIT_MS = 60_000;
 /** A look at thousands of hosts takes long, and each report asks for one: this much of the time is left to others. */
-const LOOK_REST = 10;
+const LOOK_REST = 30;
 const MOST_LOOK_REST_MS = 5_000;
 
 /** The looks that bring the newest rollout forward: after each report, when a step is due by the clock, and when asked. */

@@ -11,7 +11,7 @@ interface Route {
 }
 
 /**
- * `GET /v1/hosts/:host/manifest`: the manifest with its ETag. With `If-None-Match` of the current one the answer is 304,
+ * `GET /v1/hosts/:host/manifest`: the manifest with its ETag, packed by gzip for who accepts that. With `If-None-Match` of the current one the answer is 304,
  * at once, or, with `?wait=SECONDS` or `Prefer: wait=SECONDS` (RFC 7240), once the manifest changes (200) or the time is
  * over (304). The ETag is weak: it stands for what the manifest means, whatever revision says so.
  *
@@ -70,8 +70,11 @@ async function answer(
 ): Promise<FastifyReply> {
   const { etag, newestRevision } = served;
   reply.headers({ etag, 'cache-control': 'private, no-cache', 'holdfast-revision': newestRevision });
+  reply.header('vary', 'accept-encoding');
   if (isCurrent(request, served)) return reply.code(304).send();
-  return reply.type('application/json; charset=utf-8').send(await serving.text(served));
+  reply.type('application/json; charset=utf-8');
+  if (!takesGzip(request)) return reply.send(await serving.text(served));
+  return reply.header('content-encoding', 'gzip').send(await serving.packed(served));
 }
 
 /**
@@ -122,6 +125,11 @@ function isCurrent(request: FastifyRequest, served: ServedManifest): boolean {
   if (given === undefined) return false;
   const tags = given.match(/(?:W\/)?"[^"]*"|\*/g) ?? [];
   return tags.some((tag) => tag === '*' || tag.replace('W/', '') === served.etag.replace('W/', ''));
+}
+
+/** Who does not name it gets the text as it is; who names it with the weight 0 does not want it (RFC 9110, 12.5.3). */
+function takesGzip({ headers }: FastifyRequest): boolean {
+  return /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(headers['accept-encoding'] ?? '');
 }
 
 function waitOf(request: FastifyRequest<Route>): number {

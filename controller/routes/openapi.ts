@@ -21,6 +21,12 @@ const inQuery = (name: string, schema: object = text, description?: string): obj
 });
 const limit = inQuery('limit', { type: 'integer', minimum: 1, maximum: MOST_PER_PAGE });
 const cursor = inQuery('cursor', text, '"next" of the page before.');
+const packing = {
+  name: 'Content-Encoding',
+  in: 'header',
+  schema: { type: 'string', enum: ['gzip'] },
+  description: 'Of a body that is packed; absent where it is not.',
+};
 const refused = { 401: problem, 403: problem, 429: problem };
 const deploy = { security: [{ token: ['deploy'] }] };
 const admin = { security: [{ token: ['admin'] }] };
@@ -78,7 +84,7 @@ export const routePaths = {
         ),
       ],
       responses: {
-        200: json('The manifest, with its secrets in clear.'),
+        200: json('The manifest, with its secrets in clear; packed by gzip for who accepts that.'),
         304: { description: 'The known manifest is the current one.' },
         ...refused,
         404: problem,
@@ -90,18 +96,18 @@ export const routePaths = {
     post: {
       summary: 'What a run of the agent found and did, and the facts of its host.',
       ...ofHost,
-      parameters: [inPath('host')],
+      parameters: [inPath('host'), packing],
       requestBody: { required: true, content: { 'application/json': {} } },
-      responses: { 204: { description: 'Kept.' }, ...refused, 404: problem, 413: problem, 422: problem },
+      responses: { 204: { description: 'Kept.' }, ...refused, 404: problem, 413: problem, 415: problem, 422: problem },
     },
   },
   '/v1/hosts/{host}/previews/{id}': {
     post: {
       summary: 'What the host would change if it were given the manifest that it was asked about.',
       ...ofHost,
-      parameters: [inPath('host'), inPath('id')],
+      parameters: [inPath('host'), inPath('id'), packing],
       requestBody: { required: true, content: { 'application/json': {} } },
-      responses: { 204: { description: 'Taken.' }, ...refused, 404: problem, 422: problem },
+      responses: { 204: { description: 'Taken.' }, ...refused, 404: problem, 413: problem, 415: problem, 422: problem },
     },
   },
   '/v1/hosts/{host}/pause': {

@@ -1,14 +1,18 @@
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { gunzipSync, gzipSync, inflateRawSync } from 'node:zlib';
 
-/** The form of what is sealed: version, nonce, tag, and the text, compressed and encrypted. */
-const VERSION = 1;
+/** The form of what is sealed: version, nonce, tag, and the text, compressed by gzip and encrypted. */
+const VERSION = 2;
+/** The same, compressed by deflate without gzip's frame. */
+const UNFRAMED_VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEADER_BYTES = 1 + NONCE_BYTES + TAG_BYTES;
 
 /** No manifest is larger; what claims to be is not inflated. */
 const MAX_TEXT_BYTES = 64 * 1024 * 1024;
+
+const BOUND = { maxOutputLength: MAX_TEXT_BYTES } as const;
 
 /** A few kilobytes are packed for each host at each push: a small window takes a quarter of the time of the usual one. */
 const PACKING = { level: 1, windowBits: 12, memLevel: 5, chunkSize: 8192 } as const;
@@ -33,13 +37,21 @@ export class Sealer {
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.#key, nonce);
     cipher.setAAD(Buffer.from(place));
-    const body = Buffer.concat([cipher.update(deflateRawSync(text, PACKING)), cipher.final()]);
+    const body = Buffer.concat([cipher.update(gzipSync(text, PACKING)), cipher.final()]);
     return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), body]);
   }
 
   /** Throws when it was sealed with another key or for another place, or was damaged; the message says so. */
   open(sealed: Uint8Array, place: string): string {
-    if (sealed[0] !== VERSION || sealed.length < HEADER_BYTES) throw new Error(`${place}: unknown form of sealed text`);
+    return textOf(this.openPacked(sealed, place));
+  }
+
+  /** The text as it was packed, by gzip: what goes over the wire need not be unpacked here. Throws as `open` does. */
+  openPacked(sealed: Uint8Array, place: string): Buffer {
+    const [version] = sealed;
+    if ((version !== VERSION && version !== UNFRAMED_VERSION) || sealed.length < HEADER_BYTES) {
+      throw new Error(`${place}: unknown form of sealed text`);
+    }
     const nonce = sealed.subarray(1, 1 + NONCE_BYTES);
     const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce, { authTagLength: TAG_BYTES });
     decipher.setAAD(Buffer.from(place));
@@ -50,8 +62,13 @@ export class Sealer {
     } catch {
       throw new Error(`${place}: damaged, or sealed with another master key`);
     }
-    return inflateRawSync(packed, { maxOutputLength: MAX_TEXT_BYTES }).toString('utf8');
+    return version === VERSION ? packed : gzipSync(inflateRawSync(packed, BOUND), PACKING);
   }
+}
+
+/** Of what `openPacked` gives. */
+export function textOf(packed: Uint8Array): string {
+  return gunzipSync(packed, BOUND).toString('utf8');
 }
 
 /** Keys for other purposes (such as the identity that secrets are encrypted to) come from the same master key. */

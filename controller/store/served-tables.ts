@@ -56,15 +56,18 @@ export async function saveManifests(
   }
 }
 
-/** The text of a manifest; `undefined` where it is not kept. Throws when it was sealed with another key or damaged. */
-export async function manifestText(
+/**
+ * The text of a manifest, packed by gzip; `undefined` where it is not kept. Throws when it was sealed with another key or
+ * damaged.
+ */
+export async function packedManifest(
   { db, sealer }: ManifestStore,
   manifest: { readonly host: string; readonly etag: string },
-): Promise<string | undefined> {
+): Promise<Buffer | undefined> {
   const { host, etag } = manifest;
   const query = db.selectFrom('manifests').select('sealed').where('host', '=', host).where('etag', '=', etag);
   const row = await query.executeTakeFirst();
-  return row && sealer.open(row.sealed, placeOf(manifest));
+  return row && sealer.openPacked(row.sealed, placeOf(manifest));
 }
 
 /** What hosts get now: all of them, or those that are named. */

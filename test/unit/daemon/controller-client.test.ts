@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { TLSSocket } from 'node:tls';
+import { gzipSync } from 'node:zlib';
 import { ConfigError, loadConfig } from '../../../agent/daemon/config.ts';
 import {
   type ControllerClient,
@@ -83,6 +84,26 @@ test('a manifest comes with its ETag and revision; the request shows the certifi
   assert.match(String(seen?.headers['holdfast-machine']), /^[0-9a-f]{32}\.a{32}\.[0-9a-f]{16}$/);
   assert.equal(seen?.headers.authorization, undefined);
   assert.equal(seen?.headers['user-agent'], 'holdfast-agent/1.2.3');
+});
+
+test('a manifest that comes packed is unpacked; one that would be too large, or is packed otherwise, is refused', async (t) => {
+  const answers: [encoding: string, body: Buffer][] = [
+    ['gzip', gzipSync('{"a":1}')],
+    ['gzip', gzipSync(Buffer.alloc(64 * 1024 * 1024 + 1))],
+    ['gzip', gzipSync('{"a":1}').subarray(0, 20)],
+    ['br', Buffer.from('x')],
+  ];
+  const asked: unknown[] = [];
+  const client = await serve(t, (request, response) => {
+    const [encoding = '', body] = answers.shift() ?? [];
+    asked.push(request.headers['accept-encoding']);
+    response.writeHead(200, { 'content-encoding': encoding }).end(body);
+  });
+  assert.equal((await client.manifest(ask)).text, '{"a":1}');
+  await assert.rejects(client.manifest(ask), /the answer cannot be unpacked: .* larger than/);
+  await assert.rejects(client.manifest(ask), /the answer cannot be unpacked: /);
+  await assert.rejects(client.manifest(ask), /the answer cannot be unpacked: its content-encoding is br/);
+  assert.deepEqual(asked, ['gzip', 'gzip', 'gzip', 'gzip']);
 });
 
 test('requests that follow each other share a connection; one that was closed meanwhile costs nothing', async (t) => {

@@ -13,11 +13,12 @@ import {
   refuseRevision,
 } from '../../../../controller/store/revisions.ts';
 import { dropRuns, listRuns, readRun } from '../../../../controller/store/runs.ts';
+import { textOf } from '../../../../controller/store/sealed.ts';
 import {
   dropManifests,
   loadServed,
   type Manifest,
-  manifestText,
+  packedManifest,
   saveManifests,
   serve,
   serveNoMore,
@@ -279,8 +280,8 @@ export function describeQueries(database: string, open: (context: TestContext) =
       const [zero] = await loadServed(db, ['host-0', 'nope']);
       const { text, ...facts } = manifest('host-0', 'W/"b"');
       assert.deepEqual(zero, { ...facts, newestRevision: 'r2', since_ms: NOW_MS });
-      assert.equal(await manifestText(store, facts), text);
-      assert.equal(await manifestText(store, { host: 'host-1', etag: 'W/"b"' }), undefined);
+      assert.equal(textOf((await packedManifest(store, facts)) ?? assert.fail('it is not kept')), text);
+      assert.equal(await packedManifest(store, { host: 'host-1', etag: 'W/"b"' }), undefined);
       const { sealed } = await db
         .selectFrom('manifests')
         .select('sealed')
@@ -288,7 +289,7 @@ export function describeQueries(database: string, open: (context: TestContext) =
         .executeTakeFirstOrThrow();
       assert.ok(!Buffer.from(sealed).includes('hunter2'));
       await db.updateTable('manifests').set({ sealed }).where('host', '=', 'host-2').execute();
-      await assert.rejects(manifestText(store, { host: 'host-2', etag: 'W/"a"' }), /damaged, or sealed with another/);
+      await assert.rejects(packedManifest(store, { host: 'host-2', etag: 'W/"a"' }), /damaged, or sealed with another/);
       await serveNoMore(db, ['host-0', 'host-1']);
       assert.equal((await loadServed(db)).length, 88);
     });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createCipheriv, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { deflateRawSync, gunzipSync } from 'node:zlib';
 import { derive, Sealer } from '../../../../controller/store/sealed.ts';
 
 const key = randomBytes(32);
@@ -25,6 +26,17 @@ test('what was changed, cut short or is of another form is refused, without its 
     );
     assert.throws(() => sealer.open(sealed.subarray(0, index), 'x'), /damaged|unknown form/);
   }
+});
+
+test('what was sealed without the frame of gzip opens, too', () => {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', derive(key, 'holdfast seal 1'), nonce);
+  cipher.setAAD(Buffer.from('manifest a'));
+  const body = Buffer.concat([cipher.update(deflateRawSync('hunter2')), cipher.final()]);
+  const sealed = Buffer.concat([Buffer.of(1), nonce, cipher.getAuthTag(), body]);
+  assert.equal(sealer.open(sealed, 'manifest a'), 'hunter2');
+  assert.throws(() => sealer.open(sealed, 'manifest b'), /manifest b: damaged/);
+  assert.equal(gunzipSync(sealer.openPacked(sealed, 'manifest a')).toString(), 'hunter2');
 });
 
 test('the same text is sealed differently each time, and keys of different purposes differ', () => {
