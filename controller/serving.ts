@@ -99,7 +99,10 @@ export class Serving {
     for (const message of messages) await bus.publish('served', message);
   }
 
-  #remember({ host, etag, sequence }: ServedManifest, packed: Buffer): void {
+  #remember({ host, etag, sequence }: ServedManifest, text: Buffer): void {
+    // A small buffer is cut from a large one, which would stay with it.
+    const packed = Buffer.allocUnsafeSlow(text.length);
+    text.copy(packed);
     this.#cached_bytes += packed.length - (this.#packed.get(host)?.packed.length ?? 0);
     this.#packed.delete(host);
     this.#packed.set(host, { etag, sequence, packed });

@@ -219,13 +219,13 @@ function checkHost(sections: readonly CompiledSection[], work: Workshop): void {
 
 function requirersOf({ kind, entry, expansion }: CompiledSection): readonly Requirer[] {
   const whole: [string, LocatedEntry] = [kind, entry];
-  const resources = new Map(expansion.resources.map((resource) => [resource.name, resource]));
   const entries = isWhole(kind) ? [whole] : entry.value.type === 'map' ? [...entry.value.entries] : [];
   return entries.map(([name, { value }]) => {
     const written = value.type === 'map' ? value.entries.get('requires')?.value : undefined;
-    const items = written?.type === 'list' ? written.items : [];
-    const requires = items.flatMap((item, index) => {
-      const ref = resources.get(name)?.requires[index];
+    if (written?.type !== 'list') return { name: `${kind}/${name}`, requires: [] };
+    const resource = expansion.resources.find((one) => one.name === name);
+    const requires = written.items.flatMap((item, index) => {
+      const ref = resource?.requires[index];
       const text = item.type === 'scalar' && typeof item.value === 'string' ? item.value : '{{';
       if (ref === undefined && text.includes('{{')) return [];
       return [{ name: ref === undefined ? text : refName(ref), place: item.place }];
@@ -236,10 +236,12 @@ function requirersOf({ kind, entry, expansion }: CompiledSection): readonly Requ
 
 /** Tells each resource that wants to know what is owned. */
 function spareOwned(sections: readonly CompiledSection[]): readonly RawResource[] {
-  const owned = sections.flatMap((section) => section.expansion.owned.map(({ path }) => path)).sort();
+  let known: readonly string[] | undefined;
   return sections.flatMap(({ kind, expansion }) => {
     const definition: KindDefinition = kinds[kind];
     if (definition.sparing === undefined) return expansion.resources;
+    known ??= sections.flatMap((section) => section.expansion.owned.map(({ path }) => path)).sort();
+    const owned = known;
     return expansion.resources.map((resource) => {
       const spec = definition.sparing?.(resource.name, resource.spec, owned);
       return spec === resource.spec ? resource : { ...resource, spec };

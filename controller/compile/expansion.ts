@@ -1,6 +1,6 @@
 import type * as v from 'valibot';
 import { documentSchemas } from '../../desired-state/schema/document.ts';
-import { type Expansion, expandSection, type SectionIssue } from '../../desired-state/schema/expand.ts';
+import { type Expansion, expandNamed, expandSection, type SectionIssue } from '../../desired-state/schema/expand.ts';
 import type { KindDefinition } from '../../desired-state/schema/kind.ts';
 import { type Kind, kinds } from '../../desired-state/schema/kinds.ts';
 import { encodeResource, type RawResource } from '../../desired-state/schema/manifest.ts';
@@ -61,16 +61,15 @@ export function compileSection(section: Section, work: Workshop, known: KnownEnt
   return { kind, entry, expansion: { resources, issues, owned: parts.flatMap((part) => part.owned) } };
 }
 
+/** `name`: of the entry; `undefined` where the value is the whole section. */
 function expandEvaluated(kind: Kind, value: unknown, name: string | undefined): Expansion | undefined {
   if (value === BROKEN) return undefined;
-  return expand(kind, name === undefined ? value : { [name]: value });
-}
-
-function expand(kind: Kind, value: unknown): Expansion {
-  const expansion = expandSection(kind, value);
+  const expansion = name === undefined ? expandSection(kind, value) : expandNamed(kind, name, value);
+  if (expansion.issues.length === 0) return expansion;
+  const section = name === undefined ? value : { [name]: value };
   return {
     ...expansion,
-    issues: expansion.issues.filter((issue) => !(valueAt(value, issue.path) instanceof UnknownSecret)),
+    issues: expansion.issues.filter((issue) => !(valueAt(section, issue.path) instanceof UnknownSecret)),
   };
 }
 

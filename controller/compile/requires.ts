@@ -20,8 +20,10 @@ export function refName(ref: ResourceRef): string {
 
 /** Requirements that the host does not have. */
 export function findDangling(requirers: readonly Requirer[]): readonly RequirementIssue[] {
+  const all = requirers.filter(({ requires }) => requires.length > 0);
+  if (all.length === 0) return [];
   const declared = new Set(requirers.map((one) => one.name));
-  return requirers.flatMap(({ requires }) =>
+  return all.flatMap(({ requires }) =>
     requires
       .filter(({ name }) => !declared.has(name))
       .map(({ name, place }) => ({
@@ -33,7 +35,8 @@ export function findDangling(requirers: readonly Requirer[]): readonly Requireme
 
 /** Cycles of declared requirements, each told once. */
 export function findCycles(requirers: readonly Requirer[]): readonly RequirementIssue[] {
-  const byName = new Map(requirers.map((one) => [one.name, one]));
+  const all = requirers.filter(({ requires }) => requires.length > 0);
+  const byName = new Map(all.map((one) => [one.name, one]));
   const done = new Set<string>();
   const issues: RequirementIssue[] = [];
   const visit = (requirer: Requirer, trail: readonly string[]): void => {
@@ -48,6 +51,6 @@ export function findCycles(requirers: readonly Requirer[]): readonly Requirement
     }
     done.add(requirer.name);
   };
-  for (const requirer of requirers) visit(requirer, []);
+  for (const requirer of all) visit(requirer, []);
   return issues;
 }

@@ -74,15 +74,35 @@ function listValue(items: readonly Located[], schemas: Schemas, work: Workshop):
 }
 
 function mapValue(node: LocatedMap, schemas: Schemas, work: Workshop): unknown {
-  const takesContent = isContentHolder(node, schemas);
-  const entries = takesContent ? withoutContentKeys(node) : node.entries;
-  const values = [...entries].map(([key, { value }]) => {
-    const inner = schemas.flatMap((schema) => childSchemas(schema, key));
-    return [key, evaluate(value, inner, work)] as const;
-  });
+  const { takesContent, entries } = outlineOf(node, schemas);
+  const values = entries.map(([key, value, inner]) => [key, evaluate(value, inner, work)] as const);
   const content = takesContent ? contentOf(node, work) : undefined;
   if (content === BROKEN || values.some(([, value]) => value === BROKEN)) return BROKEN;
   return Object.fromEntries(content === undefined ? values : [...values, ['content', content]]);
+}
+
+/** What is the same of a map for all hosts that have it. */
+interface Outline {
+  readonly schemas: Schemas;
+  /** Whether the content may come from elsewhere in the tree; the keys that say from where are not among the entries. */
+  readonly takesContent: boolean;
+  readonly entries: readonly (readonly [key: string, value: Located, schemas: Schemas])[];
+}
+
+const outlines = new WeakMap<LocatedMap, Outline>();
+
+function outlineOf(node: LocatedMap, schemas: Schemas): Outline {
+  const known = outlines.get(node);
+  if (known?.schemas.length === schemas.length && known.schemas.every((one, index) => one === schemas[index])) {
+    return known;
+  }
+  const takesContent = isContentHolder(node, schemas);
+  const entries = [...(takesContent ? withoutContentKeys(node) : node.entries)].map(
+    ([key, { value }]) => [key, value, schemas.flatMap((schema) => childSchemas(schema, key))] as const,
+  );
+  const outline = { schemas, takesContent, entries };
+  outlines.set(node, outline);
+  return outline;
 }
 
 function scalarValue(node: LocatedScalar, schemas: Schemas, work: Workshop): unknown {

@@ -36,6 +36,11 @@ export function expandSection(kind: Kind, section: unknown): Expansion {
   };
 }
 
+/** The same for one entry of a section, with paths from the section's root. */
+export function expandNamed(kind: Kind, name: string, entry: unknown): Expansion {
+  return expandEntry(kind, kinds[kind], name, entry, [name]);
+}
+
 function expandEntry(
   kind: Kind,
   definition: KindDefinition,
