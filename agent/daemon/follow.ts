@@ -38,6 +38,8 @@ export interface FollowOptions {
   readonly onPause: (order: PauseState | undefined) => void;
   /** Told when the view changed in a way that people care about. */
   readonly onChange: (view: ControllerView) => void;
+  /** Resolves when no report is on its way, within the bound of a report's own. */
+  readonly reported?: () => Promise<void>;
   readonly random?: () => number;
   /** Parses and checks a manifest; a crowd of simulated agents in one process has no time for the whole of it. */
   readonly decode?: typeof decodeManifest;
@@ -53,7 +55,7 @@ const HELD_AT_LEAST_MS = 1_000;
 /**
  * A new manifest is run before the next one can be: its report goes first, on the connection that is there, since a held
  * request would make the report open another one, and a TLS handshake costs the controller more than all the rest. A run
- * that takes longer is not waited for. `nudge` ends the wait.
+ * that takes longer is not waited for; a report that is on its way is. `nudge` ends the wait.
  */
 const REPORTED_FIRST_MS = 5_000;
 
@@ -101,6 +103,7 @@ export class Follower {
     while (!this.#stop.signal.aborted) {
       const delay_ms = await this.#askOnce();
       if (delay_ms > 0) await this.#sleep(delay_ms);
+      await this.#options.reported?.();
     }
   }
 

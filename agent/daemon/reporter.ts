@@ -86,6 +86,11 @@ export class Reporter {
     this.#send();
   }
 
+  /** Resolves when the report that is on its way, if any, has arrived or failed. */
+  async settled(): Promise<void> {
+    await this.#sending;
+  }
+
   /** Keeps on disk what was not delivered. */
   async stop(): Promise<void> {
     this.#stopped = true;

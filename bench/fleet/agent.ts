@@ -56,6 +56,7 @@ export class SimulatedAgent {
       onPreview: (id) => void this.#preview(id),
       onPause: () => undefined,
       onChange: () => this.#reporter.start(),
+      reported: () => this.#reporter.settled(),
       // Each real host checks its own; here thousands of checks would keep each other waiting, and the controller is what is measured.
       decode: (text): Manifest => JSON.parse(text),
     });

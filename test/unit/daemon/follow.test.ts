@@ -10,7 +10,14 @@ interface Setup {
   readonly accepted: string[];
 }
 
-function setup(t: TestContext, running?: string, reports = true): Setup {
+interface SetupOptions {
+  readonly running?: string;
+  /** Whether the report of a run arrives at once. */
+  readonly reports?: boolean;
+  readonly reported?: () => Promise<void>;
+}
+
+function setup(t: TestContext, { running, reports = true, reported }: SetupOptions = {}): Setup {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.UTC(2026, 0, 1) });
   const controller = new FakeController();
   const accepted: string[] = [];
@@ -30,6 +37,7 @@ function setup(t: TestContext, running?: string, reports = true): Setup {
     onChange: () => {},
     onPreview: () => {},
     onPause: () => {},
+    ...(reported === undefined ? {} : { reported }),
     random: () => 0.5,
   });
   t.after(async () => {
@@ -63,7 +71,7 @@ test('a new revision ends a held request and is taken without any delay', async 
 });
 
 test('after a new manifest the report of its run goes first, and is waited for five seconds', async (t) => {
-  const { controller, follower, accepted } = setup(t, undefined, false);
+  const { controller, follower, accepted } = setup(t, { reports: false });
   controller.serve(manifestText({ revision: 'one' }), '"1"');
   follower.start();
   await settle();
@@ -79,6 +87,21 @@ test('after a new manifest the report of its run goes first, and is waited for f
   mock.timers.tick(5_000);
   await settle();
   assert.equal(controller.asked.length, 3, 'the run takes longer');
+});
+
+test('a report that is still on its way after that time is waited for, so that it keeps the connection for itself', async (t) => {
+  const onTheWay = Promise.withResolvers<void>();
+  const { controller, follower, accepted } = setup(t, { reports: false, reported: () => onTheWay.promise });
+  controller.serve(manifestText({ revision: 'one' }), '"1"');
+  follower.start();
+  await settle();
+  assert.deepEqual(accepted, ['one']);
+  mock.timers.tick(60_000);
+  await settle();
+  assert.equal(controller.asked.length, 1);
+  onTheWay.resolve();
+  await settle();
+  assert.equal(controller.asked.length, 2);
 });
 
 const refusals = [
@@ -104,7 +127,7 @@ const refusals = [
 
 for (const { name, text, reason } of refusals) {
   test(`${name} is refused, told, and does not replace the manifest that runs`, async (t) => {
-    const { controller, follower, accepted } = setup(t, manifestText({ revision: 'good', sequence: 7 }));
+    const { controller, follower, accepted } = setup(t, { running: manifestText({ revision: 'good', sequence: 7 }) });
     controller.serve(text, '"bad"');
     follower.start();
     await settle();
@@ -142,7 +165,7 @@ test('garbage never shows in the reason, since a secret may stand in it', async 
 });
 
 test('a rollback, which has a higher sequence, is taken', async (t) => {
-  const { controller, follower, accepted } = setup(t, manifestText({ revision: 'bad', sequence: 7 }));
+  const { controller, follower, accepted } = setup(t, { running: manifestText({ revision: 'bad', sequence: 7 }) });
   controller.serve(manifestText({ revision: 'earlier commit', sequence: 8 }), '"8"');
   follower.start();
   await settle();
@@ -163,7 +186,7 @@ test('a minor version more is taken, its unknown keys ignored', async (t) => {
 
 test('the manifest that runs already is confirmed and not taken again', async (t) => {
   const text = manifestText({ revision: 'same' });
-  const { controller, follower, accepted } = setup(t, text);
+  const { controller, follower, accepted } = setup(t, { running: text });
   controller.serve(text, '"1"');
   follower.start();
   await settle();
