@@ -9,7 +9,6 @@ import { openApi } from './openapi.ts';
 import { frameworkProblem, installProblems } from './problem.ts';
 import { historyRoutes } from './routes/history.ts';
 import { manifestRoute } from './routes/manifest.ts';
-import { takePackedBodies } from './routes/packed-bodies.ts';
 import { pauseRoutes } from './routes/pause.ts';
 import { planRoute } from './routes/plan.ts';
 import { previewsRoute } from './routes/previews.ts';
@@ -79,11 +78,8 @@ export function buildApp({ services, logger, tls, peerOf }: AppOptions): Fastify
   enrollRoutes(app, { trust, now_ms, knows: (host) => (intake.wanted ?? intake.served) && intake.knows(host) });
   trustAdminRoutes(app, { trust, now_ms });
   manifestRoute(app, services);
-  app.register(async (agents) => {
-    takePackedBodies(agents);
-    reportsRoute(agents, services);
-    previewsRoute(agents, services);
-  });
+  reportsRoute(app, services);
+  previewsRoute(app, services);
   pauseRoutes(app, services);
   planRoute(app, services);
   rolloutRoutes(app, services);

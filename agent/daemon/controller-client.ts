@@ -67,9 +67,6 @@ export interface ControllerClient {
 const CONNECT_AND_ANSWER_MS = 15_000;
 const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 const MAX_ANSWER_BYTES = 65_536;
-const PACKED_FROM_CHARACTERS = 1024;
-/** A small window: it takes a few kilobytes of memory, and texts are not much longer. */
-const PACKING = { windowBits: 12, memLevel: 5 } as const;
 
 /** Speaks to one controller as the host that this machine is enrolled as. */
 export function createControllerClient(
@@ -80,13 +77,12 @@ export function createControllerClient(
   const hostPath = `/v1/hosts/${encodeURIComponent(config.host)}`;
   const userAgent = `holdfast-agent/${agentVersion}`;
   const exchange = (asked: Exchange): Promise<Answer> => send({ config, userAgent, credentials, asked });
-  const post = async (path: string, content: object): Promise<void> => {
-    const { body, headers } = packed(JSON.stringify(content));
+  const post = async (path: string, body: object): Promise<void> => {
     const answer = await exchange({
       method: 'POST',
       path: `${hostPath}/${path}`,
-      headers: { 'content-type': 'application/json', ...headers },
-      body,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
       timeout_ms: CONNECT_AND_ANSWER_MS,
       max_bytes: MAX_ANSWER_BYTES,
     });
@@ -120,13 +116,6 @@ export function createControllerClient(
     report: (report) => post('reports', report),
     preview: (id, preview) => post(`previews/${id}`, preview),
   };
-}
-
-/** Reports repeat themselves: a tenth is left of them. What fits into a packet anyhow goes as it is. */
-function packed(text: string): { readonly body: string | Buffer; readonly headers: Readonly<Record<string, string>> } {
-  if (text.length < PACKED_FROM_CHARACTERS) return { body: text, headers: {} };
-  const body = process.getBuiltinModule('node:zlib').gzipSync(text, PACKING);
-  return { body, headers: { 'content-encoding': 'gzip' } };
 }
 
 function header({ headers }: Answer, name: string): string | undefined {

@@ -6,7 +6,7 @@ export interface Exchange {
   readonly method: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer;
+  readonly body?: string;
   readonly timeout_ms: number;
   readonly max_bytes: number;
   readonly signal?: AbortSignal | undefined;
@@ -44,7 +44,7 @@ class StaleConnection extends Error {}
 const STALE_WITHIN_MS = 1000;
 
 async function attempt({ controller, userAgent, tls, pool }: Line, asked: Exchange): Promise<Answer> {
-  const body = typeof asked.body === 'string' ? Buffer.from(asked.body) : asked.body;
+  const body = asked.body === undefined ? undefined : Buffer.from(asked.body);
   const options: RequestOptions = {
     ...(controller.protocol === 'https:' ? tls : {}),
     method: asked.method,

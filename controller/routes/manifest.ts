@@ -11,9 +11,10 @@ interface Route {
 }
 
 /**
- * `GET /v1/hosts/:host/manifest`: the manifest with its ETag, packed by gzip for who accepts that. With `If-None-Match` of the current one the answer is 304,
- * at once, or, with `?wait=SECONDS` or `Prefer: wait=SECONDS` (RFC 7240), once the manifest changes (200) or the time is
- * over (304). The ETag is weak: it stands for what the manifest means, whatever revision says so.
+ * `GET /v1/hosts/:host/manifest`: the manifest with its ETag, packed by gzip for who accepts that. With `If-None-Match` of
+ * the current one the answer is 304, at once, or, with `?wait=SECONDS` or `Prefer: wait=SECONDS` (RFC 7240), once the
+ * manifest changes (200) or the time is over (304). The ETag is weak: it stands for what the manifest means, whatever
+ * revision says so, and however it is packed.
  *
  * Beside that each answer tells of a pause that an operator has ordered (`holdfast-pause`) and of a newer revision that
  * the host does not get (`holdfast-wanted-revision`, `holdfast-why-different`). To an agent that accepts previews

@@ -21,12 +21,6 @@ const inQuery = (name: string, schema: object = text, description?: string): obj
 });
 const limit = inQuery('limit', { type: 'integer', minimum: 1, maximum: MOST_PER_PAGE });
 const cursor = inQuery('cursor', text, '"next" of the page before.');
-const packing = {
-  name: 'Content-Encoding',
-  in: 'header',
-  schema: { type: 'string', enum: ['gzip'] },
-  description: 'Of a body that is packed; absent where it is not.',
-};
 const refused = { 401: problem, 403: problem, 429: problem };
 const deploy = { security: [{ token: ['deploy'] }] };
 const admin = { security: [{ token: ['admin'] }] };
@@ -96,18 +90,18 @@ export const routePaths = {
     post: {
       summary: 'What a run of the agent found and did, and the facts of its host.',
       ...ofHost,
-      parameters: [inPath('host'), packing],
+      parameters: [inPath('host')],
       requestBody: { required: true, content: { 'application/json': {} } },
-      responses: { 204: { description: 'Kept.' }, ...refused, 404: problem, 413: problem, 415: problem, 422: problem },
+      responses: { 204: { description: 'Kept.' }, ...refused, 404: problem, 413: problem, 422: problem },
     },
   },
   '/v1/hosts/{host}/previews/{id}': {
     post: {
       summary: 'What the host would change if it were given the manifest that it was asked about.',
       ...ofHost,
-      parameters: [inPath('host'), inPath('id'), packing],
+      parameters: [inPath('host'), inPath('id')],
       requestBody: { required: true, content: { 'application/json': {} } },
-      responses: { 204: { description: 'Taken.' }, ...refused, 404: problem, 413: problem, 415: problem, 422: problem },
+      responses: { 204: { description: 'Taken.' }, ...refused, 404: problem, 422: problem },
     },
   },
   '/v1/hosts/{host}/pause': {
