@@ -65,6 +65,8 @@ export interface ControllerClient {
 }
 
 const CONNECT_AND_ANSWER_MS = 15_000;
+/** A controller that has manifests to send to thousands of hosts lets reports wait for some seconds. */
+const REPORT_TAKEN_MS = 30_000;
 const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 const MAX_ANSWER_BYTES = 65_536;
 
@@ -83,7 +85,7 @@ export function createControllerClient(
       path: `${hostPath}/${path}`,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
-      timeout_ms: CONNECT_AND_ANSWER_MS,
+      timeout_ms: REPORT_TAKEN_MS,
       max_bytes: MAX_ANSWER_BYTES,
     });
     if (answer.status < 200 || answer.status > 299) throw refusal(config, answer);

@@ -60,6 +60,7 @@ async function attempt({ controller, userAgent, tls, pool }: Line, asked: Exchan
     ...(asked.signal === undefined ? {} : { signal: asked.signal }),
   };
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const closed = Promise.withResolvers<void>();
   const asked_ms = performance.now();
   const outgoing = transport(controller.protocol)(options);
   const timer = setTimeout(() => {
@@ -72,9 +73,13 @@ async function attempt({ controller, userAgent, tls, pool }: Line, asked: Exchan
   outgoing.on('response', (incoming: IncomingMessage) => {
     void collect(incoming, asked.max_bytes).then(resolve, reject);
   });
+  outgoing.on('close', () => closed.resolve());
   outgoing.end(body);
   try {
-    return await promise;
+    const answer = await promise;
+    // Only now the connection is there for the next request: an answer may be here before the request seems to be written.
+    await closed.promise;
+    return answer;
   } finally {
     clearTimeout(timer);
   }

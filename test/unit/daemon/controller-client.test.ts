@@ -119,6 +119,24 @@ test('requests that follow each other share a connection; one that was closed me
   assert.notEqual(ports[1], ports[2]);
 });
 
+test('an answer that is here before the request is written leaves its connection to the next one', async (t) => {
+  const ports: (number | undefined)[] = [];
+  const client = await serve(t, (request, response) => {
+    ports.push(request.socket.remotePort);
+    response.writeHead(request.method === 'POST' ? 204 : 304).end();
+  });
+  const change = {
+    kind: 'files',
+    name: '/a',
+    summary: 'x',
+    diff: 'x'.repeat(32 * 1024 * 1024),
+    hazard: 'none',
+  } as const;
+  await client.preview('p1', { host: HOST, revision: 'r', changes: [change], problems: [], more: 0 });
+  await client.manifest({ ...ask, etag: '"1"' });
+  assert.deepEqual(ports, [ports[0], ports[0]]);
+});
+
 test('a host that is not enrolled, or enrolled under another name, or by another controller is told what to do', async (t) => {
   const { clientOf } = await start(t, (_request, response) => response.writeHead(304).end());
   await assert.rejects(clientOf('/nowhere').manifest(ask), /not enrolled; run: holdfast-agent enroll/);
