@@ -36,12 +36,15 @@ export async function give(
   await serve(db, rows);
 }
 
+/** A database looks for each of the hosts with each of the ETags: few of both at once are far fewer pairs. */
+const PAIRED_ROWS = 20;
+
 async function sequencesOf(
   db: Kysely<Tables>,
   gifts: readonly Gift[],
 ): Promise<ReadonlyMap<string, Pick<ManifestFacts, 'revision' | 'sequence'>>> {
   const kept = new Map<string, Pick<ManifestFacts, 'revision' | 'sequence'>>();
-  for (const batch of batchesOf(gifts)) {
+  for (const batch of batchesOf(gifts, PAIRED_ROWS)) {
     const query = db.selectFrom('manifests').select(['host', 'etag', 'revision', 'sequence']);
     const names = batch.map(({ host }) => host);
     const etags = [...new Set(batch.map(({ etag }) => etag))];

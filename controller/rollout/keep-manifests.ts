@@ -10,18 +10,18 @@ export async function keepManifests(
   hosts: readonly CompiledHost[],
   { revision, sequence }: { readonly revision: string; readonly sequence: number },
 ): Promise<void> {
-  const manifests = hosts.map(({ host, etag, environment, roles, resources, text }) => ({
-    host,
-    etag,
-    environment,
-    roles,
-    resources,
-    revision,
-    sequence,
-    text: withSequence(text, sequence),
-  }));
   // Each transaction waits for the disk; a single one would keep everything else waiting.
-  for (const batch of batchesOf(manifests)) {
-    await store.db.transaction().execute((db) => saveManifests({ db, sealer: store.sealer }, batch, now_ms()));
+  for (const batch of batchesOf(hosts)) {
+    const manifests = batch.map(({ host, etag, environment, roles, resources, text }) => ({
+      host,
+      etag,
+      environment,
+      roles,
+      resources,
+      revision,
+      sequence,
+      text: withSequence(text, sequence),
+    }));
+    await store.db.transaction().execute((db) => saveManifests({ db, sealer: store.sealer }, manifests, now_ms()));
   }
 }
