@@ -46,6 +46,11 @@ export class Waiters {
     return this.#count;
   }
 
+  /** Whether somebody is still to be let go because a manifest has changed. */
+  get letsGo(): boolean {
+    return this.#releasing.size > 0;
+  }
+
   /**
    * Resolves when the host's manifest changes, after `seconds` (1 to `MAX_WAIT_S`), when all are let go, or when the
    * client goes away.

@@ -2,15 +2,17 @@ import type { FastifyInstance } from 'fastify';
 import * as v from 'valibot';
 import { REPORT_LIMITS, reportSchema } from '../../desired-state/schema/report.ts';
 import type { Services } from '../app.ts';
+import { NewsFirst } from '../news-first.ts';
 import { Problem } from '../problem.ts';
 import { Replays } from '../trust/replays.ts';
 
 /** `POST /v1/hosts/:host/reports`: what a run of the agent found and did, and the facts of its host. */
-export function reportsRoute(app: FastifyInstance, { hosts, intake }: Services): void {
+export function reportsRoute(app: FastifyInstance, { hosts, intake, waiters }: Services): void {
   const replays = new Replays();
+  const newsFirst = new NewsFirst(() => waiters.letsGo);
   app.post<{ Params: { readonly host: string } }>(
     '/v1/hosts/:host/reports',
-    { bodyLimit: REPORT_LIMITS.body_bytes, config: { access: 'host' } },
+    { bodyLimit: REPORT_LIMITS.body_bytes, config: { access: 'host' }, onRequest: () => newsFirst.turn() },
     async (request, reply) => {
       const { host } = request.params;
       if (!intake.knows(host)) {
