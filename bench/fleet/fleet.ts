@@ -1,5 +1,6 @@
 /** Many simulated agents in processes of their own. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Progress } from '../settings.ts';
@@ -8,6 +9,8 @@ import { type Seen, sumOf } from './tally.ts';
 
 /** Each agent has two connections at most, and a process 20,000 files by common limits. */
 const AGENTS_PER_PROCESS = 5000;
+/** Hosts have processors of their own; here they take what the controller leaves. */
+const AGENTS_NICE = 10;
 const LOOK_EVERY_MS = 100;
 const TELL_EVERY_MS = 10_000;
 
@@ -36,6 +39,7 @@ export class Fleet implements Disposable {
         execArgv: ['--max-old-space-size=6144'],
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       });
+      if (child.pid !== undefined) setPriority(child.pid, AGENTS_NICE);
       const entry: { readonly child: ChildProcess; seen: Seen | undefined } = { child, seen: undefined };
       child.on('message', (told: Told) => {
         entry.seen = told;
