@@ -24,6 +24,9 @@ import { ServerCertificate, serverNames } from './trust/server-certificate.ts';
 import { openTrust } from './trust/trust.ts';
 import { Waiters } from './waiters.ts';
 
+/** A crowd finds room in the kernel's queue, as far as net.core.somaxconn goes: who finds none is told nothing, and waits. */
+const BACKLOG = 4096;
+
 export interface RunningController {
   /** `https://127.0.0.1:8470` */
   readonly url: string;
@@ -107,7 +110,7 @@ async function startWith(
     tls: certificate.context,
   });
   if (app.server instanceof Server) makeHandshakesInTurns(app.server);
-  const url = await app.listen({ host: options.host, port: options.port });
+  const url = await app.listen({ host: options.host, port: options.port, backlog: BACKLOG });
   if (app.server instanceof Server) certificate.keepFresh(app.server, logger);
   logger.info({ names, pin: trust.authority.pin }, 'the controller is known by these names');
   await desiredState.start({ ...fleet, intake, trust, refused });

@@ -1,4 +1,4 @@
-import { type Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { type Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
 
 /** One request to a controller, whose answer is bounded in time and size. */
@@ -42,6 +42,8 @@ class StaleConnection extends Error {}
 
 /** One that ends later was alive when the request went out: thousands of held requests that lose their controller must not be sent again at once. */
 const STALE_WITHIN_MS = 1000;
+/** A request that is held for a minute is not to wait as long for a connection that nobody answers. */
+const CONNECT_BOUND_MS = 15_000;
 
 async function attempt({ controller, userAgent, tls, pool }: Line, asked: Exchange): Promise<Answer> {
   const body = asked.body === undefined ? undefined : Buffer.from(asked.body);
@@ -74,6 +76,7 @@ async function attempt({ controller, userAgent, tls, pool }: Line, asked: Exchan
     void collect(incoming, asked.max_bytes).then(resolve, reject);
   });
   outgoing.on('close', () => closed.resolve());
+  boundConnecting(outgoing, controller.protocol === 'https:' ? 'secureConnect' : 'connect');
   outgoing.end(body);
   try {
     const answer = await promise;
@@ -83,6 +86,18 @@ async function attempt({ controller, userAgent, tls, pool }: Line, asked: Exchan
   } finally {
     clearTimeout(timer);
   }
+}
+
+function boundConnecting(outgoing: ClientRequest, connected: 'connect' | 'secureConnect'): void {
+  outgoing.once('socket', (socket) => {
+    if (outgoing.reusedSocket) return;
+    const timer = setTimeout(() => {
+      outgoing.destroy(new Error(`no connection within ${CONNECT_BOUND_MS / 1000} s`));
+    }, CONNECT_BOUND_MS);
+    const end = (): void => clearTimeout(timer);
+    socket.once(connected, end);
+    outgoing.once('close', end);
+  });
 }
 
 /** TLS is loaded only where it is used: it costs some megabytes. Not by `import()`, which the bundle would turn into another module. */

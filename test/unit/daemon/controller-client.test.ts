@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
@@ -41,6 +42,10 @@ interface Served {
   readonly clientOf: (stateDirectory: string, host?: string) => ControllerClient;
 }
 
+function clientAt(controller: URL, stateDirectory: string, host: string): ControllerClient {
+  return createControllerClient({ host, controller, statsd: 'off', stateDirectory, runDirectory: '/nowhere' }, '1.2.3');
+}
+
 /** A real HTTPS server in the controller's place; the client is the real one. */
 async function start(
   t: TestContext,
@@ -57,7 +62,7 @@ async function start(
   const { port } = server.address() as AddressInfo;
   const controller = new URL(`https://127.0.0.1:${port}/base/`);
   const clientOf = (stateDirectory: string, host = HOST): ControllerClient =>
-    createControllerClient({ host, controller, statsd: 'off', stateDirectory, runDirectory: '/nowhere' }, '1.2.3');
+    clientAt(controller, stateDirectory, host);
   return { client: clientOf(enrolled), clientOf };
 }
 
@@ -117,6 +122,21 @@ test('requests that follow each other share a connection; one that was closed me
   assert.equal(ports.length, 3);
   assert.equal(ports[0], ports[1]);
   assert.notEqual(ports[1], ports[2]);
+});
+
+test('a controller that takes connections and says nothing is left long before a held request would end', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const silent = createTcpServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const connected = once(silent, 'connection');
+  const { port } = silent.address() as AddressInfo;
+  const client = clientAt(new URL(`https://127.0.0.1:${port}`), enrolled, HOST);
+  const asked = client.manifest({ ...ask, wait_ms: 60_000 });
+  const refused = assert.rejects(asked, /no connection within 15 s/);
+  await connected;
+  t.mock.timers.tick(15_000);
+  await refused;
+  silent.close();
 });
 
 test('an answer that is here before the request is written leaves its connection to the next one', async (t) => {
