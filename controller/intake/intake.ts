@@ -99,6 +99,8 @@ export class Intake implements Compiler {
   #factsChanged = false;
   /** Hosts whose addresses went into a manifest since this process began. */
   readonly #asked = new Set<string>();
+  /** Hosts that have reported other addresses while it was not known whether those go into a manifest. */
+  readonly #moved = new Set<string>();
   #compiled = 0;
   #compiling = 0;
   #factsLook: Promise<Outcome> | undefined;
@@ -166,8 +168,11 @@ export class Intake implements Compiler {
 
   /** The host has reported other addresses. Only where they are part of a manifest is there something to do. */
   refreshFacts(host: string): Promise<Outcome> {
-    const matters = this.#compiled === 0 || this.#compiling > 0 || this.#asked.has(host);
-    if (!matters) return Promise.resolve({ changed: [] });
+    if (!this.#asked.has(host)) {
+      // A compilation that is under way, or is still to come, will tell.
+      if (this.#compiled === 0 || this.#compiling > 0) this.#moved.add(host);
+      return Promise.resolve({ changed: [] });
+    }
     this.#inputs += 1;
     this.#factsChanged = true;
     this.#factsLook ??= this.#lookForFacts();
@@ -214,6 +219,9 @@ export class Intake implements Compiler {
     } finally {
       this.#compiling -= 1;
       this.#compiled += 1;
+      const outdated = [...this.#moved].find((host) => this.#asked.has(host));
+      if (this.#compiling === 0) this.#moved.clear();
+      if (outdated !== undefined) void this.refreshFacts(outdated);
     }
   }
 

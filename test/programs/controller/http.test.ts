@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import type { HostFacts } from '../../../controller/compile/address.ts';
+import { Hosts } from '../../../controller/hosts.ts';
 import { type Bench, reportOf, startBench, until } from './bench.ts';
 import { TestRepository } from './git.ts';
 
@@ -253,6 +255,34 @@ test('the addresses in a report end the waiting of who needs them', async (conte
   });
   await until('db-1 has a manifest', async () => (await bench.manifest('db-1')).status === 200);
   assert.match((await bench.manifest('db-1')).body, /10\.4\.5\.6/);
+});
+
+test('addresses that are reported while a revision is compiled reach who needs them, and cost nothing where nobody does', async (context) => {
+  const repository = await TestRepository.create(context);
+  await repository.commit({ 'hosts/web-1.yaml': 'environment: dev\nroles: [web]\n' });
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  // Compilations read the addresses as they begin: what is reported right then is not among them.
+  const known = new Map<string, HostFacts>();
+  let reports = '';
+  const read = context.mock.method(Hosts.prototype, 'facts', () => {
+    const before = new Map(known);
+    if (reports !== '') {
+      known.set(reports, { addresses: ['10.4.5.6'] });
+      void bench.intake.refreshFacts(reports);
+      reports = '';
+    }
+    return before;
+  });
+  reports = 'db-1';
+  await repository.commit({ 'roles/web.yaml': 'services:\n  nginx: stopped\n' });
+  await bench.intake.refresh();
+  await bench.intake.idle();
+  assert.equal(read.mock.callCount(), 1, 'nobody needs the address of db-1');
+  reports = 'web-1';
+  await repository.commit({ 'roles/db.yaml': 'files:\n  /x: { content: "{{hosts.web.0.address}}" }\n' });
+  await bench.intake.refresh();
+  await until('db-1 has the address', async () => (await bench.manifest('db-1')).body.includes('10.4.5.6'));
 });
 
 test('the status tells hosts that never called, that fell silent, that lag behind, that failed, drifted or paused', async (context) => {
