@@ -25,14 +25,20 @@ function nanoseconds(seconds: string): string {
   return whole + decimals.slice(0, 9).padEnd(9, '0');
 }
 
+/**
+ * PostgreSQL's autovacuum workers, and its side of a session by socket: that ends a moment after the client, which is a
+ * process of this host itself.
+ */
+const POSTGRES_PASSING = /^postgres: .*(?:autovacuum worker|\[local\])/;
+
 interface Found extends HostProcess {
   readonly parent: number;
 }
 
 /**
- * All processes but those that `docker exec` started, PostgreSQL's autovacuum workers, which come and go, and what has no
- * command line: it has ended, or is about to become something else. From `stat` and `cmdline` of each in /proc, under the
- * headings that `head -v` prints.
+ * All processes but those that `docker exec` started, those of PostgreSQL that come and go, and what has no command line:
+ * it has ended, or is about to become something else. From `stat` and `cmdline` of each in /proc, under the headings that
+ * `head -v` prints.
  */
 export function parseProcesses(text: string): readonly HostProcess[] {
   const parts = `\n${text}`.split(/\n==> \/proc\/(\d+)\/(stat|cmdline) <==\n/);
@@ -43,10 +49,7 @@ export function parseProcesses(text: string): readonly HostProcess[] {
   }
   const found = new Map([...stats].map(([pid, stat]) => [pid, processOf(pid, stat, commands.get(pid) ?? '')]));
   return [...found.values()]
-    .filter(
-      ({ pid, command }) =>
-        rootOf(pid, found) === 1 && command !== '' && !/^postgres: .*autovacuum worker/.test(command),
-    )
+    .filter(({ pid, command }) => rootOf(pid, found) === 1 && command !== '' && !POSTGRES_PASSING.test(command))
     .map(({ pid, started, command }) => ({ pid, started, command }));
 }
 

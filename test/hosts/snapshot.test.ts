@@ -70,6 +70,14 @@ test('a process that was restarted is found', async () => {
   assert.match(found.join('\n'), /process gone: .*systemd-journald\n.*process new: .*systemd-journald/s);
 });
 
+test('a session of PostgreSQL is found as its client alone: its end outlives the client by a moment', async () => {
+  const found = await differencesAfter(`systemd-run --quiet --unit session --uid postgres psql -c 'select pg_sleep(600)'
+    timeout 30 bash -c 'until pgrep --full "^postgres: .* SELECT" >/dev/null; do :; done'`);
+  await host.sh('systemctl stop session');
+  assert.match(found.join('\n'), /process new: .*psql -c select pg_sleep/);
+  assert.doesNotMatch(found.join('\n'), /process new: .*postgres: /);
+});
+
 test("a change of PostgreSQL's roles, grants and settings is found", async () => {
   const sql = (statement: string) => `su postgres -c "psql -qc '${statement}'"`;
   const role = await differencesAfter(sql('create role todo login'));
