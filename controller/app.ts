@@ -2,6 +2,7 @@ import type { ServerOptions } from 'node:https';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Fleet } from './fleet.ts';
 import type { DesiredState } from './git/desired-state.ts';
+import { isOfferedHeld } from './held-connections.ts';
 import type { Hosts } from './hosts.ts';
 import { HANDSHAKE_BOUND_MS, HEADERS_BOUND_MS, installLimits, REQUEST_BOUND_MS } from './http-limits.ts';
 import type { Intake } from './intake/intake.ts';
@@ -101,5 +102,6 @@ function secure(tls: NonNullable<AppOptions['tls']>): ServerOptions {
     handshakeTimeout: HANDSHAKE_BOUND_MS,
     headersTimeout: HEADERS_BOUND_MS,
     connectionsCheckingInterval: 5_000,
+    shouldUpgradeCallback: isOfferedHeld,
   };
 }

@@ -5,6 +5,7 @@ import { buildApp } from './app.ts';
 import { openFleet } from './fleet.ts';
 import { openDesiredState } from './git/desired-state.ts';
 import { makeHandshakesInTurns } from './handshakes.ts';
+import { HeldConnections } from './held-connections.ts';
 import { Hosts } from './hosts.ts';
 import { Intake } from './intake/intake.ts';
 import { keepRefusals } from './intake/keep-refusals.ts';
@@ -109,7 +110,11 @@ async function startWith(
     logger,
     tls: certificate.context,
   });
-  if (app.server instanceof Server) makeHandshakesInTurns(app.server);
+  if (app.server instanceof Server) {
+    makeHandshakesInTurns(app.server);
+    const held = new HeldConnections(app.server);
+    app.addHook('preClose', async () => held.close());
+  }
   const url = await app.listen({ host: options.host, port: options.port, backlog: BACKLOG });
   if (app.server instanceof Server) certificate.keepFresh(app.server, logger);
   logger.info({ names, pin: trust.authority.pin }, 'the controller is known by these names');

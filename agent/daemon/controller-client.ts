@@ -64,6 +64,8 @@ export interface ControllerClient {
   preview(id: string, preview: Preview): Promise<void>;
 }
 
+/** A controller that knows the offer spends less memory on the connection while it holds the request; no other needs to. */
+const HELD = { connection: 'keep-alive, upgrade', upgrade: 'holdfast-held' } as const;
 const CONNECT_AND_ANSWER_MS = 15_000;
 /** A controller that has manifests to send to thousands of hosts lets reports wait for some seconds. */
 const REPORT_TAKEN_MS = 30_000;
@@ -101,6 +103,7 @@ export function createControllerClient(
           'holdfast-accepts': ACCEPTS,
           'holdfast-pause-known': pauseKnown,
           ...(etag === undefined ? {} : { 'if-none-match': etag }),
+          ...(wait_ms > 0 ? HELD : {}),
         },
         timeout_ms: wait_ms + CONNECT_AND_ANSWER_MS,
         max_bytes: MAX_MANIFEST_BYTES,

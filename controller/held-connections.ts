@@ -1,0 +1,98 @@
+import { type Server as HttpServer, type IncomingMessage, ServerResponse } from 'node:http';
+import type { Server } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+
+/**
+ * What a client offers by `Upgrade` with a request that may be held. The offer is never taken up: the answer is an
+ * ordinary one, on a connection that stays HTTP/1.1 (RFC 9110, 7.8). But until then Node keeps no parser for it, as nothing
+ * else may come on it meanwhile.
+ */
+const OFFER = 'holdfast-held';
+
+/** As long as a connection stays open without a request; agents are told of it. */
+const IDLE_MS = 72_000;
+const KEEP_ALIVE = { connection: 'keep-alive', 'keep-alive': `timeout=${IDLE_MS / 1000}` } as const;
+
+/** For the server's `shouldUpgradeCallback`. What has a body, or is to be the last, is read as any other request. */
+export function isOfferedHeld({ method, httpVersion, headers }: IncomingMessage): boolean {
+  return (
+    method === 'GET' &&
+    httpVersion === '1.1' &&
+    headers.upgrade === OFFER &&
+    /^(?:keep-alive, *)?upgrade$/i.test(headers.connection ?? '') &&
+    headers['content-length'] === undefined &&
+    headers['transfer-encoding'] === undefined
+  );
+}
+
+/**
+ * Answers requests that are offered as held without a parser of Node's for each, which takes 10 KB. While it waits for the
+ * next request, a connection has none either.
+ */
+export class HeldConnections {
+  readonly #server: Server;
+  readonly #idle = new Set<TLSSocket>();
+  /** The last one of a connection. */
+  readonly #unfinished = new WeakMap<Duplex, ServerResponse>();
+  #closing = false;
+
+  constructor(server: Server) {
+    this.#server = server;
+    server.prependListener('request', ({ socket }, response) => {
+      this.#unfinished.set(socket, response);
+      response.once('close', () => {
+        if (this.#unfinished.get(socket) === response) this.#unfinished.delete(socket);
+      });
+    });
+    server.on('upgrade', (request, socket, head) => {
+      const answer = (): void => this.#answer(request, socket as TLSSocket, head);
+      // A client may have asked before it has the answer to what it asked first, or has that before this side knows.
+      const before = this.#unfinished.get(socket);
+      if (before === undefined) answer();
+      else before.once('close', answer);
+    });
+  }
+
+  /** Ends connections without a request, now and from now on. */
+  close(): void {
+    this.#closing = true;
+    for (const socket of this.#idle) socket.destroy();
+  }
+
+  #answer(request: IncomingMessage, socket: TLSSocket, head: Buffer): void {
+    // What Node has put there for its parser would stay, once for each request.
+    socket.removeAllListeners('resume').removeAllListeners('pause');
+    if (head.length > 0) socket.unshift(head);
+    socket.on('error', ignore).on('end', destroy);
+    const response = new ServerResponse(request);
+    for (const [name, value] of Object.entries(KEEP_ALIVE)) response.setHeader(name, value);
+    response.assignSocket(socket);
+    response.once('finish', () => {
+      const isLast = this.#closing || response.getHeader('connection') === 'close';
+      response.detachSocket(socket);
+      response.emit('close');
+      if (isLast) socket.destroySoon();
+      else this.#awaitNext(socket);
+    });
+    (this.#server as HttpServer).emit('request', request, response);
+  }
+
+  #awaitNext(socket: TLSSocket): void {
+    const leave = (): void => void this.#idle.delete(socket);
+    const goOn = (): void => {
+      leave();
+      socket.off('close', leave).off('error', ignore).off('end', destroy).off('timeout', destroy).setTimeout(0);
+      this.#server.emit('secureConnection', socket);
+    };
+    this.#idle.add(socket);
+    socket.once('readable', goOn).once('close', leave).once('timeout', destroy).setTimeout(IDLE_MS);
+  }
+}
+
+/** A connection that fails is closed, which is all there is to do. */
+function ignore(): void {}
+
+function destroy(this: TLSSocket): void {
+  this.destroy();
+}

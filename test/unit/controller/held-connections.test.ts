@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { IncomingMessage, RequestListener } from 'node:http';
+import { Agent, createServer, type RequestOptions, request } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { type TestContext, test } from 'node:test';
+import { connect } from 'node:tls';
+import { HeldConnections, isOfferedHeld } from '../../../controller/held-connections.ts';
+import { Authority } from '../../../controller/trust/authority.ts';
+import { scratch } from '../../programs/controller/git.ts';
+
+const OFFER = { connection: 'keep-alive, upgrade', upgrade: 'holdfast-held' };
+
+async function start(context: TestContext, answer: RequestListener) {
+  const authority = await Authority.open({ stateDirectory: await scratch(context), now_ms: Date.now });
+  const { key, pem } = await authority.issueServer(['127.0.0.1']);
+  const server = createServer({ key, cert: pem, shouldUpgradeCallback: isOfferedHeld }, answer);
+  const held = new HeldConnections(server);
+  const sockets: Duplex[] = [];
+  server.on('connection', (socket) => sockets.push(socket));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false });
+  context.after(() => {
+    agent.destroy();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const ask = async (options: RequestOptions = {}, body?: string) => {
+    const outgoing = request({ host: '127.0.0.1', port, agent, ...options });
+    outgoing.end(body);
+    const [response]: IncomingMessage[] = await once(outgoing, 'response');
+    assert.ok(response !== undefined);
+    return { status: response.statusCode, headers: response.headers, body: await text(response) };
+  };
+  return { server, held, sockets, port, ask, agent };
+}
+
+function hasParser(socket: Duplex): boolean {
+  return 'parser' in socket && socket.parser !== null;
+}
+
+/** Tells what came, and whether Node has a parser for it. */
+const tell: RequestListener = (incoming, response) => {
+  const what = { url: incoming.url, hasParser: hasParser(incoming.socket) };
+  void text(incoming).then((body) => response.end(JSON.stringify({ ...what, body })));
+};
+
+test('a request that is offered as held is answered as any other, without a parser', async (context) => {
+  const { ask, sockets } = await start(context, tell);
+  const answer = await ask({ path: '/a?wait=60', headers: OFFER });
+  assert.equal(answer.status, 200);
+  assert.deepEqual(JSON.parse(answer.body), { url: '/a?wait=60', hasParser: false, body: '' });
+  assert.equal(answer.headers['keep-alive'], 'timeout=72');
+  assert.equal(sockets.length, 1);
+});
+
+test('one connection serves held requests and others in any order, and keeps nothing of those before', async (context) => {
+  const { ask, sockets, server } = await start(context, tell);
+  const encrypted: Socket[] = [];
+  server.on('secureConnection', (socket) => encrypted.push(socket));
+  const counts: unknown[] = [];
+  for (let round = 0; round < 20; round += 1) {
+    assert.equal(JSON.parse((await ask({ path: `/${round}`, headers: OFFER })).body).url, `/${round}`);
+    const posted = JSON.parse((await ask({ method: 'POST', path: '/report' }, `report ${round}`)).body);
+    assert.deepEqual(posted, { url: '/report', hasParser: true, body: `report ${round}` });
+    const [socket] = encrypted;
+    counts.push(socket?.eventNames().map((name) => [name, socket.listenerCount(name)]));
+  }
+  assert.equal(sockets.length, 1, 'a new connection was opened');
+  assert.deepEqual(counts.at(-1), counts.at(1));
+});
+
+test('what is no such offer is read as usual', async (context) => {
+  const { ask } = await start(context, tell);
+  const others: readonly [RequestOptions, body?: string][] = [
+    [{ headers: { ...OFFER, upgrade: 'websocket' } }],
+    [{ headers: { ...OFFER, connection: 'upgrade, close' } }],
+    [{ headers: OFFER, method: 'POST' }, 'a body'],
+    [{ headers: { ...OFFER, 'content-length': '6' }, method: 'GET' }, 'a body'],
+    [{ headers: { ...OFFER, 'transfer-encoding': 'chunked' }, method: 'GET' }, 'a body'],
+  ];
+  for (const [options, body] of others) {
+    const answer = JSON.parse((await ask(options, body)).body);
+    assert.deepEqual(answer, { url: '/', hasParser: true, body: body ?? '' }, JSON.stringify(options));
+  }
+});
+
+test('an answer that is to be the last ends the connection', async (context) => {
+  const { ask, sockets } = await start(context, (_incoming, response) => {
+    response.writeHead(200, { connection: 'close' }).end('bye');
+  });
+  const [answer] = await Promise.all([ask({ headers: OFFER }), ask({ headers: OFFER })]);
+  assert.equal(answer.body, 'bye');
+  assert.equal(sockets.length, 2);
+});
+
+test('requests that come before the answer to one, held or not, are answered after it', async (context) => {
+  const waiting: (() => void)[] = [];
+  const { port } = await start(context, (incoming, response) => {
+    waiting.push(() => response.end(`answer to ${incoming.url}\n`));
+  });
+  const client = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  context.after(() => client.destroy());
+  const plain = 'Host: x\r\n\r\n';
+  const offer = 'Host: x\r\nConnection: upgrade\r\nUpgrade: holdfast-held\r\n\r\n';
+  const path = (number: number): string => `GET /${number} HTTP/1.1\r\n`;
+  client.write(path(1) + offer + path(2) + offer + path(3) + plain + path(4) + plain + path(5) + offer);
+  while (waiting.length < 1) await new Promise(setImmediate);
+  client.write(`${path(6)}Host: x\r\nConnection: close\r\n\r\n`);
+  for (let next = 0; next < 6; next += 1) {
+    while (waiting.length <= next) await new Promise(setImmediate);
+    waiting[next]?.();
+  }
+  const all = await text(client);
+  assert.deepEqual(
+    all.match(/answer to \S+/g),
+    [1, 2, 3, 4, 5, 6].map((number) => `answer to /${number}`),
+  );
+});
+
+for (const [how, leave] of [
+  ['ends its side', (client: Socket) => void client.end()],
+  ['breaks off', (client: Socket) => void client.destroy()],
+] as const) {
+  test(`a client that ${how} while it is held is noticed`, async (context) => {
+    const begun = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    const { port } = await start(context, (_incoming, response) => {
+      begun.resolve();
+      response.once('close', gone.resolve);
+    });
+    const client = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    client.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: holdfast-held\r\n\r\n');
+    await begun.promise;
+    leave(client);
+    await gone.promise;
+  });
+}
+
+test('connections without a request end with the server, and answers that are still to come are the last', async (context) => {
+  const waiting: (() => void)[] = [];
+  const { ask, server, held, agent } = await start(context, (incoming, response) => {
+    if (incoming.url === '/held') waiting.push(() => response.end('late'));
+    else response.end('ok');
+  });
+  agent.maxSockets = 2;
+  const late = ask({ path: '/held', headers: OFFER });
+  await ask({ headers: OFFER });
+  while (waiting.length < 1) await new Promise(setImmediate);
+  held.close();
+  const closed = once(server.close(), 'close');
+  waiting[0]?.();
+  assert.equal((await late).body, 'late');
+  await closed;
+});
