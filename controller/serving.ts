@@ -1,7 +1,9 @@
+import { SingleFlight } from './single-flight.ts';
 import { batchesOf } from './store/batches.ts';
 import type { Store } from './store/database.ts';
 import { textOf } from './store/sealed.ts';
-import { loadServed, packedManifest, type ServedManifest } from './store/served-tables.ts';
+import { loadServed, openManifest, PAIRED_ROWS, type ServedManifest, sealedManifests } from './store/served-tables.ts';
+import { Together } from './store/together.ts';
 
 export interface ServingOptions {
   readonly store: Pick<Store, 'db' | 'sealer' | 'bus'>;
@@ -16,6 +18,8 @@ const HOSTS_PER_MESSAGE = 50;
 const MOST_MESSAGES = 20;
 const ALL = '*';
 
+type Due = ReadonlySet<string> | typeof ALL;
+
 /** What each host gets now: in memory but for the texts, and in step with what other controllers decide. */
 export class Serving {
   readonly #options: ServingOptions;
@@ -23,10 +27,16 @@ export class Serving {
   /** By host; the least recently used first. */
   readonly #packed = new Map<string, { readonly etag: string; readonly sequence: number; readonly packed: Buffer }>();
   #cached_bytes = 0;
+  readonly #sealed: Together<ServedManifest, Uint8Array>;
+  /** One at a time: what was read earlier must not take the place of what was read later. */
+  readonly #reading = new SingleFlight(() => this.#read());
+  /** What is to be read again. */
+  #due: Due = new Set();
   readonly #ends: (() => void)[] = [];
 
   constructor(options: ServingOptions) {
     this.#options = options;
+    this.#sealed = new Together(PAIRED_ROWS, (manifests) => sealedManifests(options.store.db, manifests));
   }
 
   async open(): Promise<void> {
@@ -67,18 +77,38 @@ export class Serving {
     const { host, etag, sequence } = served;
     const known = this.#packed.get(host);
     if (known?.etag === etag && known.sequence === sequence) return known.packed;
-    const packed = await packedManifest(this.#options.store, served);
-    if (packed === undefined) throw new Error(`the manifest of ${host} is missing in the store`);
+    const sealed = await this.#sealed.ask(served);
+    if (sealed === undefined) throw new Error(`the manifest of ${host} is missing in the store`);
+    const packed = openManifest(this.#options.store.sealer, served, sealed);
     this.#remember(served, packed);
     return packed;
   }
 
   /** Reads again what these hosts get, or all. Lets go who waits for what has changed. */
-  async refresh(hosts?: readonly string[]): Promise<void> {
-    const rows = await loadServed(this.#options.store.db, hosts);
+  refresh(hosts?: readonly string[]): Promise<void> {
+    this.#demand(hosts === undefined ? ALL : new Set(hosts));
+    return this.#reading.run();
+  }
+
+  async #read(): Promise<void> {
+    const due = this.#due;
+    this.#due = new Set();
+    try {
+      this.#take(due, await loadServed(this.#options.store.db, due === ALL ? undefined : [...due]));
+    } catch (error) {
+      this.#demand(due);
+      throw error;
+    }
+  }
+
+  #demand(due: Due): void {
+    this.#due = due === ALL || this.#due === ALL ? ALL : this.#due.union(due);
+  }
+
+  #take(due: Due, rows: readonly ServedManifest[]): void {
     const now = new Map(rows.map((row) => [row.host, row]));
     const changed: string[] = [];
-    for (const host of hosts ?? new Set([...this.#hosts.keys(), ...now.keys()])) {
+    for (const host of due === ALL ? new Set([...this.#hosts.keys(), ...now.keys()]) : due) {
       const row = now.get(host);
       const before = this.#hosts.get(host);
       if (row === undefined) this.#hosts.delete(host);

@@ -8,9 +8,9 @@ import type { Begun } from '../rollout/begin.ts';
 import type { Rollouts } from '../rollout/rollouts.ts';
 import type { SecretSources } from '../secrets/sources.ts';
 import type { Serving } from '../serving.ts';
+import { SingleFlight } from '../single-flight.ts';
 import { normalPrefix } from '../source/git-tree.ts';
 import { RefusedRevision } from '../source/refusal.ts';
-import { SingleFlight } from './single-flight.ts';
 
 /** Where revisions come from; the real one is a `Repository`. */
 export interface Source {

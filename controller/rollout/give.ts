@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { batchesOf } from '../store/batches.ts';
 import { type Sealer, textOf } from '../store/sealed.ts';
-import { type ManifestFacts, packedManifest, placeOf, serve } from '../store/served-tables.ts';
+import { isNamed, type ManifestFacts, PAIRED_ROWS, packedManifest, placeOf, serve } from '../store/served-tables.ts';
 import type { Tables } from '../store/tables.ts';
 
 /** A host that is to get a manifest that is kept already. */
@@ -36,9 +36,6 @@ export async function give(
   await serve(db, rows);
 }
 
-/** A database looks for each of the hosts with each of the ETags: few of both at once are far fewer pairs. */
-const PAIRED_ROWS = 20;
-
 async function sequencesOf(
   db: Kysely<Tables>,
   gifts: readonly Gift[],
@@ -46,9 +43,7 @@ async function sequencesOf(
   const kept = new Map<string, Pick<ManifestFacts, 'revision' | 'sequence'>>();
   for (const batch of batchesOf(gifts, PAIRED_ROWS)) {
     const query = db.selectFrom('manifests').select(['host', 'etag', 'revision', 'sequence']);
-    const names = batch.map(({ host }) => host);
-    const etags = [...new Set(batch.map(({ etag }) => etag))];
-    const rows = await query.where('host', 'in', names).where('etag', 'in', etags).execute();
+    const rows = await query.where((where) => isNamed(where, batch)).execute();
     for (const { host, etag, ...row } of rows) kept.set(`${host} ${etag}`, row);
   }
   return kept;

@@ -1,4 +1,4 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { ExpressionBuilder, Kysely, Selectable } from 'kysely';
 import * as v from 'valibot';
 import { batchesOf } from './batches.ts';
 import type { Sealer } from './sealed.ts';
@@ -56,18 +56,52 @@ export async function saveManifests(
   }
 }
 
+type ManifestName = Pick<ManifestFacts, 'host' | 'etag'>;
+
 /**
  * The text of a manifest, packed by gzip; `undefined` where it is not kept. Throws when it was sealed with another key or
  * damaged.
  */
 export async function packedManifest(
   { db, sealer }: ManifestStore,
-  manifest: { readonly host: string; readonly etag: string },
+  manifest: ManifestName,
 ): Promise<Buffer | undefined> {
-  const { host, etag } = manifest;
-  const query = db.selectFrom('manifests').select('sealed').where('host', '=', host).where('etag', '=', etag);
-  const row = await query.executeTakeFirst();
-  return row && sealer.openPacked(row.sealed, placeOf(manifest));
+  const sealed = (await sealedManifests(db, [manifest])).get(manifest);
+  return sealed && openManifest(sealer, manifest, sealed);
+}
+
+/** The text of a manifest, packed by gzip. Throws when it was sealed with another key or damaged. */
+export function openManifest(sealer: Sealer, manifest: ManifestName, sealed: Uint8Array): Buffer {
+  return sealer.openPacked(sealed, placeOf(manifest));
+}
+
+/** A database looks for each of the hosts with each of the ETags: few of both at once are far fewer pairs. */
+export const PAIRED_ROWS = 20;
+
+/** Some other pairs, too, of a host and an ETag that are both named. */
+export function isNamed(where: ExpressionBuilder<Tables, 'manifests'>, names: readonly ManifestName[]) {
+  const hosts = [...new Set(names.map(({ host }) => host))];
+  const etags = [...new Set(names.map(({ etag }) => etag))];
+  return where.and([where('host', 'in', hosts), where('etag', 'in', etags)]);
+}
+
+/** Manifests as they are kept, by what was asked for: at most `PAIRED_ROWS`. */
+export async function sealedManifests<Name extends ManifestName>(
+  db: Kysely<Tables>,
+  names: readonly Name[],
+): Promise<ReadonlyMap<Name, Uint8Array>> {
+  const rows = await db
+    .selectFrom('manifests')
+    .select(['host', 'etag', 'sealed'])
+    .where((where) => isNamed(where, names))
+    .execute();
+  const found = new Map(rows.map(({ sealed, ...name }) => [placeOf(name), sealed]));
+  return new Map(
+    names.flatMap((name) => {
+      const sealed = found.get(placeOf(name));
+      return sealed === undefined ? [] : [[name, sealed] as const];
+    }),
+  );
 }
 
 /** What hosts get now: all of them, or those that are named. */

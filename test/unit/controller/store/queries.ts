@@ -18,8 +18,10 @@ import {
   dropManifests,
   loadServed,
   type Manifest,
+  openManifest,
   packedManifest,
   saveManifests,
+  sealedManifests,
   serve,
   serveNoMore,
 } from '../../../../controller/store/served-tables.ts';
@@ -290,6 +292,16 @@ export function describeQueries(database: string, open: (context: TestContext) =
       assert.ok(!Buffer.from(sealed).includes('hunter2'));
       await db.updateTable('manifests').set({ sealed }).where('host', '=', 'host-2').execute();
       await assert.rejects(packedManifest(store, { host: 'host-2', etag: 'W/"a"' }), /damaged, or sealed with another/);
+      const asked = [
+        { host: 'host-0', etag: 'W/"b"' },
+        { host: 'host-1', etag: 'W/"b"' },
+        { host: 'host-3', etag: 'W/"a"' },
+      ];
+      const kept = await sealedManifests(db, asked);
+      assert.deepEqual([...kept.keys()], [asked[0], asked[2]]);
+      for (const [name, bytes] of kept) {
+        assert.equal(textOf(openManifest(store.sealer, name, bytes)), manifest(name.host, name.etag).text);
+      }
       await serveNoMore(db, ['host-0', 'host-1']);
       assert.equal((await loadServed(db)).length, 88);
     });
