@@ -1,7 +1,7 @@
+import { alone, unpack } from './packing.ts';
 import { SingleFlight } from './single-flight.ts';
 import { batchesOf } from './store/batches.ts';
 import type { Store } from './store/database.ts';
-import { textOf } from './store/sealed.ts';
 import { loadServed, openManifest, PAIRED_ROWS, type ServedManifest, sealedManifests } from './store/served-tables.ts';
 import { Together } from './store/together.ts';
 
@@ -69,7 +69,7 @@ export class Serving {
 
   /** The manifest's text, with the secrets in clear. */
   async text(served: ServedManifest): Promise<string> {
-    return textOf(await this.packed(served));
+    return unpack(await this.packed(served));
   }
 
   /** The same, packed by gzip, as it is kept: most agents take it so. */
@@ -130,9 +130,7 @@ export class Serving {
   }
 
   #remember({ host, etag, sequence }: ServedManifest, text: Buffer): void {
-    // A small buffer is cut from a large one, which would stay with it.
-    const packed = Buffer.allocUnsafeSlow(text.length);
-    text.copy(packed);
+    const packed = alone(text);
     this.#cached_bytes += packed.length - (this.#packed.get(host)?.packed.length ?? 0);
     this.#packed.delete(host);
     this.#packed.set(host, { etag, sequence, packed });

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
+import { unpack } from '../packing.ts';
 import { batchesOf } from '../store/batches.ts';
-import { type Sealer, textOf } from '../store/sealed.ts';
+import type { Sealer } from '../store/sealed.ts';
 import { isNamed, type ManifestFacts, PAIRED_ROWS, packedManifest, placeOf, serve } from '../store/served-tables.ts';
 import type { Tables } from '../store/tables.ts';
 
@@ -57,7 +58,7 @@ async function raise(
 ): Promise<void> {
   const packed = await packedManifest(store, manifest);
   if (packed === undefined) throw new Error(`the manifest ${manifest.etag} of ${manifest.host} is not kept any more`);
-  const sealed = store.sealer.seal(withSequence(textOf(packed), sequence), placeOf(manifest));
+  const sealed = store.sealer.seal(withSequence(unpack(packed), sequence), placeOf(manifest));
   await store.db
     .updateTable('manifests')
     .set({ sequence, sealed, made_ms: now_ms })

@@ -61,10 +61,10 @@ export class HostPlanner implements Planner {
 
   async #compare(compiled: CompiledHost, asked: ReadonlyMap<string, string>, index: number): Promise<HostPlan> {
     const { serving } = this.#options;
-    const { host, text } = compiled;
+    const { host } = compiled;
     if (index >= MOST_COMPARED) return { host, source: 'manifests', changes: [], note: 'one of too many to look at' };
     const served = serving.get(host);
-    const changes = compareManifests(served && (await serving.text(served)), text);
+    const changes = compareManifests(served && (await serving.text(served)), compiled.text);
     const why = asked.has(host)
       ? 'it did not answer in time'
       : served === undefined

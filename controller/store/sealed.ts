@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
-import { gunzipSync, gzipSync, inflateRawSync } from 'node:zlib';
+import { gzipSync, inflateRawSync } from 'node:zlib';
+import { PACKING, UNPACKED, unpack } from '../packing.ts';
 
 /** The form of what is sealed: version, nonce, tag, and the text, compressed by gzip and encrypted. */
 const VERSION = 2;
@@ -8,14 +9,6 @@ const UNFRAMED_VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEADER_BYTES = 1 + NONCE_BYTES + TAG_BYTES;
-
-/** No manifest is larger; what claims to be is not inflated. */
-const MAX_TEXT_BYTES = 64 * 1024 * 1024;
-
-const BOUND = { maxOutputLength: MAX_TEXT_BYTES } as const;
-
-/** A few kilobytes are packed for each host at each push: a small window takes a quarter of the time of the usual one. */
-const PACKING = { level: 1, windowBits: 12, memLevel: 5, chunkSize: 8192 } as const;
 
 /**
  * Seals what the database keeps of secrets: AES-256-GCM with a key that is derived from the controller's master key and
@@ -43,7 +36,7 @@ export class Sealer {
 
   /** Throws when it was sealed with another key or for another place, or was damaged; the message says so. */
   open(sealed: Uint8Array, place: string): string {
-    return textOf(this.openPacked(sealed, place));
+    return unpack(this.openPacked(sealed, place));
   }
 
   /** The text as it was packed, by gzip: what goes over the wire need not be unpacked here. Throws as `open` does. */
@@ -62,13 +55,8 @@ export class Sealer {
     } catch {
       throw new Error(`${place}: damaged, or sealed with another master key`);
     }
-    return version === VERSION ? packed : gzipSync(inflateRawSync(packed, BOUND), PACKING);
+    return version === VERSION ? packed : gzipSync(inflateRawSync(packed, UNPACKED), PACKING);
   }
-}
-
-/** Of what `openPacked` gives. */
-export function textOf(packed: Uint8Array): string {
-  return gunzipSync(packed, BOUND).toString('utf8');
 }
 
 /** Keys for other purposes (such as the identity that secrets are encrypted to) come from the same master key. */

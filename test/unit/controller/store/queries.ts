@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { unpack } from '../../../../controller/packing.ts';
 import { dropAudit, listAudit } from '../../../../controller/store/audit.ts';
 import type { Store } from '../../../../controller/store/database.ts';
 import { HostRecords } from '../../../../controller/store/host-records.ts';
@@ -13,7 +14,6 @@ import {
   refuseRevision,
 } from '../../../../controller/store/revisions.ts';
 import { dropRuns, listRuns, readRun } from '../../../../controller/store/runs.ts';
-import { textOf } from '../../../../controller/store/sealed.ts';
 import {
   dropManifests,
   loadServed,
@@ -282,7 +282,7 @@ export function describeQueries(database: string, open: (context: TestContext) =
       const [zero] = await loadServed(db, ['host-0', 'nope']);
       const { text, ...facts } = manifest('host-0', 'W/"b"');
       assert.deepEqual(zero, { ...facts, newestRevision: 'r2', since_ms: NOW_MS });
-      assert.equal(textOf((await packedManifest(store, facts)) ?? assert.fail('it is not kept')), text);
+      assert.equal(unpack((await packedManifest(store, facts)) ?? assert.fail('it is not kept')), text);
       assert.equal(await packedManifest(store, { host: 'host-1', etag: 'W/"b"' }), undefined);
       const { sealed } = await db
         .selectFrom('manifests')
@@ -300,7 +300,7 @@ export function describeQueries(database: string, open: (context: TestContext) =
       const kept = await sealedManifests(db, asked);
       assert.deepEqual([...kept.keys()], [asked[0], asked[2]]);
       for (const [name, bytes] of kept) {
-        assert.equal(textOf(openManifest(store.sealer, name, bytes)), manifest(name.host, name.etag).text);
+        assert.equal(unpack(openManifest(store.sealer, name, bytes)), manifest(name.host, name.etag).text);
       }
       await serveNoMore(db, ['host-0', 'host-1']);
       assert.equal((await loadServed(db)).length, 88);
