@@ -1,4 +1,5 @@
 import type { Compilation } from '../compile/compile.ts';
+import { serveNoMore } from '../store/served-tables.ts';
 import type { RolloutCause } from './model.ts';
 import type { Parts } from './parts.ts';
 import type { Planned } from './plan.ts';
@@ -27,7 +28,7 @@ export async function replaceRollout(parts: Parts, replacement: Replacement): Pr
   const begun = { revision, sequence, startedBy: by, cause, ...planned, now_ms: now_ms() };
   const id = await store.db.transaction().execute(async (db) => {
     const rollout = await insertRollout(db, begun, latest);
-    if (removed.length > 0) await db.deleteFrom('served').where('host', 'in', removed).execute();
+    await serveNoMore(db, removed);
     if (compilation === undefined) return rollout;
     // Hosts for which the revision means the same have it with that.
     let query = db.updateTable('served').set({ revision }).where('revision', '!=', revision);

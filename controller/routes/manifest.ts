@@ -16,6 +16,8 @@ interface Route {
  * manifest changes (200) or the time is over (304). The ETag is weak: it stands for what the manifest means, whatever
  * revision says so, and however it is packed.
  *
+ * Who offers `Upgrade: holdfast-held` with a request that may be held costs less memory meanwhile; see `HeldConnections`.
+ *
  * Beside that each answer tells of a pause that an operator has ordered (`holdfast-pause`) and of a newer revision that
  * the host does not get (`holdfast-wanted-revision`, `holdfast-why-different`). To an agent that accepts previews
  * (`holdfast-accepts: preview`) the answer may be a manifest that it shall only look at (`holdfast-preview: ID`).

@@ -140,6 +140,18 @@ for (const [how, leave] of [
   });
 }
 
+test('a client that ends its side without a request is let go', async (context) => {
+  const { port, server } = await start(context, tell);
+  const encrypted = once(server, 'secureConnection');
+  const client = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  client.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: holdfast-held\r\n\r\n');
+  const [socket] = await encrypted;
+  const closed = once(socket, 'close');
+  await once(client, 'data');
+  client.end();
+  await closed;
+});
+
 test('connections without a request end with the server, and answers that are still to come are the last', async (context) => {
   const waiting: (() => void)[] = [];
   const { ask, server, held, agent } = await start(context, (incoming, response) => {

@@ -4,7 +4,6 @@ import { setImmediate } from 'node:timers/promises';
 import { NewsFirst } from '../../../controller/news-first.ts';
 
 interface Setup {
-  readonly newsFirst: NewsFirst;
   /** Whether manifests go out. */
   readonly news: { goesOut: boolean };
   /** Asks for a turn for so many; tells of those who have had theirs. */
@@ -22,7 +21,6 @@ function setup({ mock }: TestContext): Setup {
   const done: number[] = [];
   let asked = 0;
   return {
-    newsFirst,
     news,
     done,
     ask(count) {
