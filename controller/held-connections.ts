@@ -46,7 +46,11 @@ export class HeldConnections {
       });
     });
     server.on('upgrade', (request, socket, head) => {
-      const answer = (): void => this.#answer(request, socket as TLSSocket, head);
+      // From here on Node no longer hears of what becomes of the connection.
+      socket.on('error', ignore).on('end', destroy);
+      const answer = (): void => {
+        if (!socket.destroyed) this.#answer(request, socket as TLSSocket, head);
+      };
       // A client may have asked before it has the answer to what it asked first, or has that before this side knows.
       const before = this.#unfinished.get(socket);
       if (before === undefined) answer();
@@ -64,7 +68,6 @@ export class HeldConnections {
     // What Node has put there for its parser would stay, once for each request.
     socket.removeAllListeners('resume').removeAllListeners('pause');
     if (head.length > 0) socket.unshift(head);
-    socket.on('error', ignore).on('end', destroy);
     const response = new ServerResponse(request);
     for (const [name, value] of Object.entries(KEEP_ALIVE)) response.setHeader(name, value);
     response.assignSocket(socket);
@@ -93,6 +96,6 @@ export class HeldConnections {
 /** A connection that fails is closed, which is all there is to do. */
 function ignore(): void {}
 
-function destroy(this: TLSSocket): void {
+function destroy(this: Duplex): void {
   this.destroy();
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { Agent, createServer, type RequestOptions, request } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, connect as connectPlain, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
@@ -139,6 +139,28 @@ for (const [how, leave] of [
     await gone.promise;
   });
 }
+
+test('a client that breaks off before its request has its turn harms nobody, and is asked for no more', async (context) => {
+  const begun: (string | undefined)[] = [];
+  const { port, ask, server } = await start(context, (incoming, response) => {
+    begun.push(incoming.url);
+    if (incoming.url !== '/slow') response.end('ok');
+  });
+  const encrypted = once(server, 'secureConnection');
+  const raw = connectPlain(port, '127.0.0.1');
+  const client = connect({ socket: raw, rejectUnauthorized: false }).on('error', () => undefined);
+  client.write(
+    'GET /slow HTTP/1.1\r\nHost: x\r\n\r\nGET /held HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: holdfast-held\r\n\r\n',
+  );
+  const [socket] = await encrypted;
+  const upgraded = once(server, 'upgrade');
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  await upgraded;
+  raw.resetAndDestroy();
+  await closed;
+  assert.equal((await ask({ path: '/other' })).body, 'ok');
+  assert.deepEqual(begun, ['/slow', '/other']);
+});
 
 test('a client that ends its side without a request is let go', async (context) => {
   const { port, server } = await start(context, tell);
