@@ -70,7 +70,13 @@ export class HeldConnections {
     if (head.length > 0) socket.unshift(head);
     const response = new ServerResponse(request);
     for (const [name, value] of Object.entries(KEEP_ALIVE)) response.setHeader(name, value);
-    response.assignSocket(socket);
+    try {
+      response.assignSocket(socket);
+    } catch {
+      // Node itself is still answering on it, as to a request without a host, and ends it with that.
+      socket.destroySoon();
+      return;
+    }
     response.once('finish', () => {
       const isLast = this.#closing || response.getHeader('connection') === 'close';
       response.detachSocket(socket);

@@ -162,6 +162,17 @@ test('a client that breaks off before its request has its turn harms nobody, and
   assert.deepEqual(begun, ['/slow', '/other']);
 });
 
+test('a request that follows one which Node itself refuses ends with its connection', async (context) => {
+  const { port, ask } = await start(context, (_incoming, response) => response.end('ok'));
+  const client = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  const offer = 'Host: x\r\nConnection: upgrade\r\nUpgrade: holdfast-held\r\n\r\n';
+  client.write(`GET /no-host HTTP/1.1\r\n\r\nGET /held HTTP/1.1\r\n${offer}`);
+  const all = await text(client);
+  assert.match(all, /^HTTP\/1\.1 400 /);
+  assert.doesNotMatch(all, /200/);
+  assert.equal((await ask()).body, 'ok');
+});
+
 test('a client that ends its side without a request is let go', async (context) => {
   const { port, server } = await start(context, tell);
   const encrypted = once(server, 'secureConnection');
