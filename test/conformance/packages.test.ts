@@ -199,13 +199,6 @@ describe('packages from a repository of their own', () => {
       await host.sh('mv /srv/apt/away /srv/apt/main; apt-get update -qq');
     }
   });
-
-  test('another holder of the lock is waited for', async () => {
-    await host.sh(`apt-get remove -qq hf-pinned
-      systemd-run --quiet perl -e 'use Fcntl; open my $f, "+<", "/var/lib/dpkg/lock-frontend" or die;
-        fcntl($f, F_SETLK, pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0)) or die; sleep 6'`);
-    await heals({ by: 'true', summary: /^install hf-pinned$/ });
-  });
 });
 
 describe('what packages refuse', () => {
