@@ -83,9 +83,11 @@ interface Breakage {
   readonly by: string;
   readonly summary: RegExp;
   readonly resource?: string;
+  /** What is done by hand while it is being healed. */
+  readonly meanwhile?: string;
 }
 
-async function heals({ by, summary, resource = PACKAGES }: Breakage): Promise<void> {
+async function heals({ by, summary, resource = PACKAGES, meanwhile = 'true' }: Breakage): Promise<void> {
   await host.sh(by);
   const before_ = await host.snapshot();
   const { code, result } = await agent.plan();
@@ -97,7 +99,7 @@ async function heals({ by, summary, resource = PACKAGES }: Breakage): Promise<vo
     changes.some((change) => summary.test(change.summary)),
     `no change matches ${summary}:\n${differences(result).join('\n')}`,
   );
-  const run = await agent.run();
+  const [run] = await Promise.all([agent.run(), host.sh(meanwhile)]);
   assert.equal(run.code, 0, differences(run.result).join('\n'));
   await planIsEmpty();
 }
@@ -198,6 +200,19 @@ describe('packages from a repository of their own', () => {
     } finally {
       await host.sh('mv /srv/apt/away /srv/apt/main; apt-get update -qq');
     }
+  });
+
+  test('another holder of the lock is waited for', async () => {
+    await heals({
+      by: `apt-get remove -qq hf-pinned
+        systemd-run --quiet --unit lock-holder perl -e 'use Fcntl;
+          open my $file, "+<", "/var/lib/dpkg/lock-frontend" or die;
+          my $lock = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0);
+          fcntl($file, F_SETLK, $lock) or die; sleep 600'
+        timeout 30 bash -c 'while apt-get install -qq -y --reinstall hf-latest 2>/dev/null; do :; done'`,
+      summary: /^install hf-pinned$/,
+      meanwhile: `timeout 60 bash -c 'until pgrep --exact apt-get >/dev/null; do :; done'; systemctl stop lock-holder`,
+    });
   });
 });
 
