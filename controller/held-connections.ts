@@ -1,7 +1,8 @@
-import { type Server as HttpServer, type IncomingMessage, ServerResponse } from 'node:http';
+import { type Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import type { GoOn, Pending, Wake } from './waiters.ts';
 
 /**
  * What a client offers by `Upgrade` with a request that may be held. The offer is never taken up: the answer is an
@@ -24,6 +25,31 @@ export function isOfferedHeld({ method, httpVersion, headers }: IncomingMessage)
     headers['content-length'] === undefined &&
     headers['transfer-encoding'] === undefined
   );
+}
+
+/** A request of which nothing is kept but its text, while it is held. */
+export interface PutAway {
+  /** Its client's. */
+  readonly connection: Pending;
+  /** Makes the request anew, as if it had come now. */
+  readonly goOn: GoOn;
+}
+
+const offered = new WeakMap<IncomingMessage, () => PutAway>();
+const woken = new WeakMap<IncomingMessage, Wake>();
+
+/**
+ * Puts a request away that is to be held, where it was offered for that: the objects that the server, the framework and the
+ * handler have for it take more memory than all else that is JavaScript's. It must not be answered any more. It comes again
+ * when it goes on, and is looked at as any other, which includes who may ask.
+ */
+export function putAway(request: IncomingMessage): PutAway | undefined {
+  return offered.get(request)?.();
+}
+
+/** Why a request goes on that was put away; absent where it was not. */
+export function wokenBy(request: IncomingMessage): Wake | undefined {
+  return woken.get(request);
 }
 
 /**
@@ -68,6 +94,11 @@ export class HeldConnections {
     // What Node has put there for its parser would stay, once for each request.
     socket.removeAllListeners('resume').removeAllListeners('pause');
     if (head.length > 0) socket.unshift(head);
+    offered.set(request, () => this.#putAway(request, socket));
+    this.#handle(request, socket);
+  }
+
+  #handle(request: IncomingMessage, socket: TLSSocket): Pending {
     const response = new ServerResponse(request);
     for (const [name, value] of Object.entries(KEEP_ALIVE)) response.setHeader(name, value);
     try {
@@ -75,7 +106,7 @@ export class HeldConnections {
     } catch {
       // Node itself is still answering on it, as to a request without a host, and ends it with that.
       socket.destroySoon();
-      return;
+      return socket;
     }
     response.once('finish', () => {
       const isLast = this.#closing || response.getHeader('connection') === 'close';
@@ -85,6 +116,25 @@ export class HeldConnections {
       else this.#awaitNext(socket);
     });
     (this.#server as HttpServer).emit('request', request, response);
+    return response;
+  }
+
+  #putAway(request: IncomingMessage, socket: TLSSocket): PutAway {
+    offered.delete(request);
+    const unanswered = this.#unfinished.get(socket);
+    unanswered?.detachSocket(socket);
+    unanswered?.emit('close');
+    return { connection: socket, goOn: this.#comesAgain(request, socket) };
+  }
+
+  #comesAgain({ url, headers }: IncomingMessage, socket: TLSSocket): GoOn {
+    const text = JSON.stringify({ url, headers });
+    return (wake) => {
+      if (socket.destroyed) return socket;
+      const request = requestOf(socket, JSON.parse(text));
+      woken.set(request, wake);
+      return this.#handle(request, socket);
+    };
   }
 
   #awaitNext(socket: TLSSocket): void {
@@ -97,6 +147,19 @@ export class HeldConnections {
     this.#idle.add(socket);
     socket.once('readable', goOn).once('close', leave).once('timeout', destroy).setTimeout(IDLE_MS);
   }
+}
+
+function requestOf(socket: TLSSocket, { url, headers }: Pick<IncomingMessage, 'url' | 'headers'>): IncomingMessage {
+  const request = new IncomingMessage(socket);
+  request.method = 'GET';
+  request.httpVersion = '1.1';
+  request.httpVersionMajor = 1;
+  request.httpVersionMinor = 1;
+  request.url = url;
+  request.headers = headers;
+  request.complete = true;
+  request.push(null);
+  return request;
 }
 
 /** A connection that fails is closed, which is all there is to do. */

@@ -1,4 +1,4 @@
-/** The answer to a held request: closed when it is sent, or when the client goes away. */
+/** An answer: closed when it is sent, or when the client goes away. Or a connection, which is closed in the end. */
 export interface Pending {
   readonly closed: boolean;
   once(event: 'close', listener: () => void): unknown;
@@ -13,6 +13,9 @@ interface Waiter {
   readonly slot: number;
   readonly done: (wake: Wake) => void;
 }
+
+/** Has a request that was held answered, and returns its answer. */
+export type GoOn = (wake: Wake) => Pending;
 
 const TICK_MS = 1000;
 /** The longest wait in ticks, and one more so that a full turn of the wheel is never the slot of now. */
@@ -52,26 +55,37 @@ export class Waiters {
   }
 
   /**
-   * Resolves when the host's manifest changes, after `seconds` (1 to `MAX_WAIT_S`), when all are let go, or when the
-   * client goes away.
+   * Lets a request go on when the host's manifest changes, after `seconds` (1 to `MAX_WAIT_S`), when all are let go, or when
+   * the client goes away.
    */
+  hold(host: string, seconds: number, client: Pending, goOn: GoOn): void {
+    if (this.#closing || client.closed) {
+      goOn('closing');
+      return;
+    }
+    const slot = (this.#now + Math.min(Math.max(Math.ceil(seconds), 1), MAX_WAIT_S)) % SLOTS;
+    const waiter: Waiter = {
+      host,
+      slot,
+      done: (wake) => {
+        if (!this.#remove(waiter)) return;
+        client.off('close', leave);
+        const answer = goOn(wake);
+        if (wake === 'changed') this.#takeTurn(answer);
+      },
+    };
+    const leave = (): void => waiter.done('closing');
+    client.once('close', leave);
+    this.#add(waiter);
+  }
+
+  /** The same, for a request whose answer is there already: resolves when it goes on. */
   wait(host: string, seconds: number, answer: Pending): Promise<Wake> {
-    if (this.#closing || answer.closed) return Promise.resolve('closing');
     return new Promise((resolve) => {
-      const slot = (this.#now + Math.min(Math.max(Math.ceil(seconds), 1), MAX_WAIT_S)) % SLOTS;
-      const waiter: Waiter = {
-        host,
-        slot,
-        done: (wake) => {
-          if (!this.#remove(waiter)) return;
-          answer.off('close', leave);
-          if (wake === 'changed') this.#takeTurn(answer);
-          resolve(wake);
-        },
-      };
-      const leave = (): void => waiter.done('closing');
-      answer.once('close', leave);
-      this.#add(waiter);
+      this.hold(host, seconds, answer, (wake) => {
+        resolve(wake);
+        return answer;
+      });
     });
   }
 

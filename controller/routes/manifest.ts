@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PauseState } from '../../desired-state/schema/report.ts';
 import type { Services } from '../app.ts';
+import { putAway, wokenBy } from '../held-connections.ts';
 import { Problem } from '../problem.ts';
 import type { ServedManifest } from '../store/served-tables.ts';
 import { MAX_WAIT_S } from '../waiters.ts';
@@ -28,15 +29,21 @@ export function manifestRoute(app: FastifyInstance, services: Services): void {
     services.hosts.seenIfKnown(host);
     const seconds = waitOf(request);
     if (seconds > 0) reply.header('preference-applied', `wait=${seconds}`);
-    if (isCurrent(request, find(services, host)) && seconds > 0) {
+    let wake = wokenBy(request.raw);
+    if (wake === undefined && seconds > 0 && isCurrent(request, find(services, host))) {
       if (await preview(request, reply, services)) return reply;
       if (knowsPause(request, services)) {
-        const wake = await services.waiters.wait(host, seconds, reply.raw);
-        // A client that is told to come again while the server closes does so on a new connection.
-        if (wake === 'closing') reply.header('connection', 'close');
+        const away = putAway(request.raw);
+        if (away !== undefined) {
+          services.waiters.hold(host, seconds, away.connection, away.goOn);
+          return reply.hijack();
+        }
+        wake = await services.waiters.wait(host, seconds, reply.raw);
         services.hosts.seenIfKnown(host);
       }
     }
+    // A client that is told to come again while the server closes does so on a new connection.
+    if (wake === 'closing') reply.header('connection', 'close');
     const served = find(services, host);
     if (isCurrent(request, served) && (await preview(request, reply, services))) return reply;
     return answer(request, tell(reply, services, host), services, served);

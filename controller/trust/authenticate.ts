@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isHostName } from '../compile/names.ts';
+import { wokenBy } from '../held-connections.ts';
 import { Problem } from '../problem.ts';
 import type { Audit } from './audit.ts';
 import type { CertificateCheck, Certificates } from './certificates.ts';
@@ -77,7 +78,9 @@ async function hostOf(request: FastifyRequest, authentication: Authentication): 
       detail: `the certificate is none of this controller's (${peer.error}); on ${named}, run: ${ENROLL}`,
     });
   }
-  const claim = parseClaim(request.headers[MACHINE_HEADER]);
+  const said = parseClaim(request.headers[MACHINE_HEADER]);
+  // One that was held since says nothing of who is there now: a later start may have spoken meanwhile.
+  const claim = said && wokenBy(request.raw) !== undefined ? { ...said, start: undefined } : said;
   const check = await authentication.certificates.check(peer.fingerprint, claim);
   if (!check.ok) {
     return refuse(request, authentication, { ...BAD_CERTIFICATE[check.why](check), proved: check.host });

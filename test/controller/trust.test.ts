@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Authority } from '../../controller/trust/authority.ts';
+import { until } from '../programs/controller/bench.ts';
 import { call, EnrolledHost, keyFor, newMachine, newStart } from './call.ts';
 import { type ControllerProcess, startController } from './controller-process.ts';
 
@@ -281,6 +282,19 @@ test('an agent that is started again and again is no copy', async () => {
     const started = host.with({ machine: host.machine.replace(/[^.]+$/, newStart()) });
     for (let index = 0; index < 2; index += 1) assert.equal((await started.call({ path: 'manifest' })).status, 200);
   }
+});
+
+test('what an earlier start has asked, and is held still, is no sign of a copy when it goes on', async () => {
+  const host = await controller.operator.enroll('db-1');
+  const { etag = '' } = (await host.call({ path: 'manifest' })).headers;
+  const offer = { connection: 'keep-alive, upgrade', upgrade: 'holdfast-held', 'if-none-match': etag };
+  // Of a machine that was cut from its power: nothing has told the controller that nobody is there any more.
+  const held = host.call({ path: 'manifest?wait=2', headers: offer });
+  await until('it is held', async () => (await controller.operator.call({ path: '/v1/status' })).json()['held'] === 1);
+  const started = host.with({ machine: host.machine.replace(/[^.]+$/, newStart()) });
+  assert.equal((await started.call({ path: 'manifest' })).status, 200);
+  assert.equal((await held).status, 304);
+  for (let index = 0; index < 3; index += 1) assert.equal((await started.call({ path: 'manifest' })).status, 200);
 });
 
 function report(host: string, sentAt_ms: number): object {

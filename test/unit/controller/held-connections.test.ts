@@ -7,7 +7,15 @@ import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
-import { HeldConnections, isOfferedHeld } from '../../../controller/held-connections.ts';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import {
+  HeldConnections,
+  isOfferedHeld,
+  type PutAway,
+  putAway,
+  wokenBy,
+} from '../../../controller/held-connections.ts';
 import { Authority } from '../../../controller/trust/authority.ts';
 import { scratch } from '../../programs/controller/git.ts';
 
@@ -183,6 +191,105 @@ test('a client that ends its side without a request is let go', async (context) 
   await once(client, 'data');
   client.end();
   await closed;
+});
+
+/** Puts requests away, and answers them when they come again. */
+function away() {
+  const held: PutAway[] = [];
+  const requests: WeakRef<IncomingMessage>[] = [];
+  const answer: RequestListener = (incoming, response) => {
+    const wake = wokenBy(incoming);
+    const one = wake === undefined ? putAway(incoming) : undefined;
+    if (one !== undefined) {
+      requests.push(new WeakRef(incoming));
+      held.push(one);
+      return;
+    }
+    const { method, url, headers, httpVersion } = incoming;
+    response.end(JSON.stringify({ wake, method, url, headers, httpVersion }));
+  };
+  const isHeld = async (count: number): Promise<void> => {
+    while (held.length < count) await new Promise(setImmediate);
+  };
+  return { held, requests, answer, isHeld };
+}
+
+test('a request that is put away comes again as it was, with why it does', async (context) => {
+  const { held, answer, isHeld } = away();
+  const { ask, sockets, server } = await start(context, answer);
+  const encrypted: Socket[] = [];
+  server.on('secureConnection', (socket) => encrypted.push(socket));
+  const counts: unknown[] = [];
+  for (let round = 1; round <= 5; round += 1) {
+    const asked = ask({ path: `/a?wait=${round}`, headers: { ...OFFER, 'if-none-match': '"x"', 'x-two': 'a, "b"' } });
+    await isHeld(round);
+    held[round - 1]?.goOn('changed');
+    const told = JSON.parse((await asked).body);
+    assert.deepEqual(
+      { ...told, headers: undefined },
+      {
+        wake: 'changed',
+        method: 'GET',
+        url: `/a?wait=${round}`,
+        headers: undefined,
+        httpVersion: '1.1',
+      },
+    );
+    assert.equal(told.headers['if-none-match'], '"x"');
+    assert.equal(told.headers['x-two'], 'a, "b"');
+    // What was not offered comes between, on the same connection.
+    assert.equal(JSON.parse((await ask({ path: '/plain' })).body).url, '/plain');
+    const [socket] = encrypted;
+    counts.push(socket?.eventNames().map((name) => [name, socket.listenerCount(name)]));
+  }
+  assert.equal(sockets.length, 1);
+  assert.deepEqual(counts.at(-1), counts.at(1));
+});
+
+test('of a request that is put away no object stays', async (context) => {
+  const { held, requests, answer, isHeld } = away();
+  const { ask } = await start(context, answer);
+  const asked = ask({ headers: OFFER });
+  await isHeld(1);
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  while (requests[0]?.deref() !== undefined) {
+    await new Promise(setImmediate);
+    collect();
+  }
+  held[0]?.goOn('timeout');
+  assert.equal(JSON.parse((await asked).body).wake, 'timeout');
+});
+
+test('a client that goes while its request is put away is noticed, and is asked for no more', async (context) => {
+  const { held, answer, isHeld } = away();
+  const { port, server } = await start(context, answer);
+  let count = 0;
+  server.on('request', () => (count += 1));
+  const client = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  client.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: holdfast-held\r\n\r\n');
+  await isHeld(1);
+  const closed = new Promise<void>((resolve) => held[0]?.connection.once('close', resolve));
+  client.destroy();
+  await closed;
+  held[0]?.goOn('changed');
+  assert.equal(count, 1);
+});
+
+test('requests that come while one is put away are answered after it', async (context) => {
+  const { held, answer, isHeld } = away();
+  const { port } = await start(context, answer);
+  const client = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  context.after(() => client.destroy());
+  const offer = 'Host: x\r\nConnection: upgrade\r\nUpgrade: holdfast-held\r\n\r\n';
+  client.write(`GET /1 HTTP/1.1\r\n${offer}`);
+  await isHeld(1);
+  client.write(`GET /2 HTTP/1.1\r\n${offer}GET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  held[0]?.goOn('changed');
+  await isHeld(2);
+  held[1]?.goOn('timeout');
+  const all = await text(client);
+  assert.deepEqual(all.match(/"url":"[^"]*"/g), ['"url":"/1"', '"url":"/2"', '"url":"/3"']);
 });
 
 test('connections without a request end with the server, and answers that are still to come are the last', async (context) => {
