@@ -2,7 +2,7 @@ import { alone, unpack } from './packing.ts';
 import { SingleFlight } from './single-flight.ts';
 import { batchesOf } from './store/batches.ts';
 import type { Store } from './store/database.ts';
-import { loadServed, openManifest, PAIRED_ROWS, type ServedManifest, sealedManifests } from './store/served-tables.ts';
+import { loadServed, openManifest, type ServedManifest, sealedManifests } from './store/served-tables.ts';
 import { Together } from './store/together.ts';
 
 export interface ServingOptions {
@@ -13,6 +13,8 @@ export interface ServingOptions {
 
 /** Texts are read again when they are needed; these many bytes of them stay at hand for agents that come together. */
 const CACHED_BYTES = 4 * 1024 * 1024;
+/** So many texts are read by one statement. */
+const MOST_TOGETHER = 50;
 /** One message names so many hosts; where there are many more, all are read again. */
 const HOSTS_PER_MESSAGE = 50;
 const MOST_MESSAGES = 20;
@@ -36,7 +38,7 @@ export class Serving {
 
   constructor(options: ServingOptions) {
     this.#options = options;
-    this.#sealed = new Together(PAIRED_ROWS, (manifests) => sealedManifests(options.store.db, manifests));
+    this.#sealed = new Together(MOST_TOGETHER, (manifests) => sealedManifests(options.store.db, manifests));
   }
 
   async open(): Promise<void> {
@@ -118,15 +120,13 @@ export class Serving {
     if (changed.length > 0) this.#options.changed(changed);
   }
 
-  /** Reads again what these hosts get, and tells the other controllers to do so; after a change in the store. */
-  async renew(hosts: readonly string[]): Promise<void> {
-    await this.refresh(hosts);
+  /** Reads again what these hosts get, or all, and tells the other controllers to do so; after a change in the store. */
+  async renew(hosts?: readonly string[]): Promise<void> {
+    const some = hosts !== undefined && hosts.length <= HOSTS_PER_MESSAGE * MOST_MESSAGES ? hosts : undefined;
+    const messages = some && [...batchesOf(some, HOSTS_PER_MESSAGE)].map((batch) => JSON.stringify(batch));
     const { bus } = this.#options.store;
-    const messages =
-      hosts.length > HOSTS_PER_MESSAGE * MOST_MESSAGES
-        ? [ALL]
-        : [...batchesOf(hosts, HOSTS_PER_MESSAGE)].map((batch) => JSON.stringify(batch));
-    for (const message of messages) await bus.publish('served', message);
+    for (const message of messages ?? [ALL]) await bus.publish('served', message);
+    await this.refresh(some);
   }
 
   #remember({ host, etag, sequence }: ServedManifest, text: Buffer): void {

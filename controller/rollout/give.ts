@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import { unpack } from '../packing.ts';
 import { batchesOf } from '../store/batches.ts';
 import type { Sealer } from '../store/sealed.ts';
-import { isNamed, type ManifestFacts, PAIRED_ROWS, packedManifest, placeOf, serve } from '../store/served-tables.ts';
+import { type ManifestFacts, MOST_NAMED, named, packedManifest, placeOf, serve } from '../store/served-tables.ts';
 import type { Tables } from '../store/tables.ts';
 
 /** A host that is to get a manifest that is kept already. */
@@ -42,9 +42,8 @@ async function sequencesOf(
   gifts: readonly Gift[],
 ): Promise<ReadonlyMap<string, Pick<ManifestFacts, 'revision' | 'sequence'>>> {
   const kept = new Map<string, Pick<ManifestFacts, 'revision' | 'sequence'>>();
-  for (const batch of batchesOf(gifts, PAIRED_ROWS)) {
-    const query = db.selectFrom('manifests').select(['host', 'etag', 'revision', 'sequence']);
-    const rows = await query.where((where) => isNamed(where, batch)).execute();
+  for (const batch of batchesOf(gifts, MOST_NAMED)) {
+    const rows = await named(db, batch).select(['host', 'etag', 'revision', 'sequence']).execute();
     for (const { host, etag, ...row } of rows) kept.set(`${host} ${etag}`, row);
   }
   return kept;

@@ -64,13 +64,16 @@ export class Known {
   async load(): Promise<void> {
     const id = await latestId(this.#db);
     this.#latest = id;
-    const before = this.#current?.rollout;
+    const before = this.#current;
     const rollout = id === 0 ? undefined : await loadRollout(this.#db, id);
     if (rollout === undefined) return;
-    if (before?.id === id && before.version === rollout.version) return;
-    const hosts = await loadHosts(this.#db, id);
-    if (before?.id !== id) this.#offered_ms.clear();
-    this.#current = { rollout, hosts: new Map(hosts.map((row) => [row.host, row])) };
+    const goesOn = before?.rollout.id === id;
+    if (goesOn && before.rollout.version === rollout.version) return;
+    const hosts = goesOn ? before.hosts : new Map<string, RolloutHost>();
+    // Of thousands of hosts few have changed since.
+    for (const row of await loadHosts(this.#db, id, goesOn ? before.rollout.version : 0)) hosts.set(row.host, row);
+    if (!goesOn) this.#offered_ms.clear();
+    this.#current = { rollout, hosts };
     this.#pushed = rollout.cause === 'rollback' ? await this.#newestPushed() : rollout;
   }
 

@@ -2,7 +2,7 @@ import type { Compilation } from '../compile/compile.ts';
 import { give } from './give.ts';
 import { keepManifests } from './keep-manifests.ts';
 import type { Parts } from './parts.ts';
-import { Conflict, updateRollout } from './rows.ts';
+import { Conflict, updateHosts, updateRollout } from './rows.ts';
 
 /**
  * Other facts (addresses) give the manifests of a revision another text: hosts that have the revision get it at once,
@@ -35,10 +35,11 @@ export async function renewFacts(parts: Parts, compilation: Compilation): Promis
     // Nothing of it changes but the etags; the version makes everybody read them.
     const same = { state, why, ended_ms: null, now_ms: now_ms() };
     if (!(await updateRollout(db, { id, version }, same))) throw new Conflict('the rollout has gone on meanwhile');
-    for (const { host, etag } of waiting) {
-      const query = db.updateTable('rollout_hosts').set({ etag }).where('rollout', '=', id);
-      await query.where('host', '=', host).execute();
-    }
+    await updateHosts(
+      db,
+      { id, version },
+      waiting.map(({ host, etag }) => ({ host, etag })),
+    );
   });
   if (given.length > 0) await serving.renew(given.map(({ host }) => host));
   if (waiting.length > 0) await changed();

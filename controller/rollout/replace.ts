@@ -26,21 +26,20 @@ export async function replaceRollout(parts: Parts, replacement: Replacement): Pr
   const { revision, sequence, by, cause, planned, compilation, removed } = replacement;
   const { latest } = known;
   const begun = { revision, sequence, startedBy: by, cause, ...planned, now_ms: now_ms() };
-  const id = await store.db.transaction().execute(async (db) => {
+  const { id, others } = await store.db.transaction().execute(async (db) => {
     const rollout = await insertRollout(db, begun, latest);
     await serveNoMore(db, removed);
-    if (compilation === undefined) return rollout;
+    if (compilation === undefined) return { id: rollout, others: 0n };
     // Hosts for which the revision means the same have it with that.
     let query = db.updateTable('served').set({ revision }).where('revision', '!=', revision);
     const pending = [...compilation.pending.keys()];
     if (pending.length > 0) query = query.where('host', 'not in', pending);
-    await query
+    const { numUpdatedRows } = await query
       .where('host', 'not in', db.selectFrom('rollout_hosts').select('host').where('rollout', '=', rollout))
-      .execute();
-    return rollout;
+      .executeTakeFirst();
+    return { id: rollout, others: numUpdatedRows };
   });
-  await serving.refresh();
-  await store.bus.publish('served', '*');
+  if (removed.length > 0 || others > 0n) await serving.renew();
   await changed();
   waiting.tell();
   return id;

@@ -4,7 +4,6 @@ import { batchesOf } from '../store/batches.ts';
 import type { RolloutHostsTable, RolloutState, RolloutsTable, Tables } from '../store/tables.ts';
 import type { Rollout, RolloutCause, RolloutHost, RolloutPlan } from './model.ts';
 import type { PlannedHost } from './plan.ts';
-import type { HostChange } from './step.ts';
 
 /** Rollouts in the store. */
 
@@ -73,6 +72,7 @@ export async function insertRollout(db: Kysely<Tables>, rollout: NewRollout, lat
       state: 'waiting' as const,
       since_ms: now_ms,
       why: null,
+      version: 1,
     }));
     await db.insertInto('rollout_hosts').values(rows).execute();
   }
@@ -116,8 +116,9 @@ export async function listRollouts(
   return (await query.execute()).map(rolloutOf);
 }
 
-export async function loadHosts(db: Kysely<Tables>, rollout: number): Promise<readonly RolloutHost[]> {
-  const query = db.selectFrom('rollout_hosts').selectAll().where('rollout', '=', rollout);
+/** All of them, or those that have changed after a version of the rollout. */
+export async function loadHosts(db: Kysely<Tables>, rollout: number, after = 0): Promise<readonly RolloutHost[]> {
+  const query = db.selectFrom('rollout_hosts').selectAll().where('rollout', '=', rollout).where('version', '>', after);
   const rows = await query.orderBy('group_name').orderBy('wave').orderBy('host').execute();
   return rows.map(hostOf);
 }
@@ -150,15 +151,18 @@ export async function updateRollout(
   return numUpdatedRows === 1n;
 }
 
-/** Hosts that become the same for the same reason are written together. */
+/** A row of a host that is another one with that version of its rollout. */
+export type RowChange = Partial<Pick<RolloutHost, 'etag' | 'state' | 'since_ms' | 'why'>> & Pick<RolloutHost, 'host'>;
+
+/** Hosts that become the same for the same reason are written together; within the transaction of `updateRollout`. */
 export async function updateHosts(
   db: Kysely<Tables>,
-  rollout: number,
-  changes: readonly (HostChange & { readonly since_ms?: number })[],
+  { id, version }: Pick<Rollout, 'id' | 'version'>,
+  changes: readonly RowChange[],
 ): Promise<void> {
   const alike = new Map<string, { readonly set: object; readonly hosts: string[] }>();
-  for (const { host, state, why, since_ms } of changes) {
-    const set = { state, why, ...(since_ms === undefined ? {} : { since_ms }) };
+  for (const { host, ...change } of changes) {
+    const set = { ...change, version: version + 1 };
     const key = JSON.stringify(set);
     const entry = alike.get(key) ?? { set, hosts: [] };
     entry.hosts.push(host);
@@ -166,7 +170,7 @@ export async function updateHosts(
   }
   for (const { set, hosts } of alike.values()) {
     for (const batch of batchesOf(hosts.toSorted())) {
-      const query = db.updateTable('rollout_hosts').set(set).where('rollout', '=', rollout);
+      const query = db.updateTable('rollout_hosts').set(set).where('rollout', '=', id);
       await query.where('host', 'in', batch).execute();
     }
   }

@@ -25,7 +25,7 @@ export async function takeStep(
   });
   const written = await store.db.transaction().execute(async (db) => {
     if (!(await updateRollout(db, rollout, { state, why, ended_ms, now_ms }))) return false;
-    await updateHosts(db, rollout.id, changes);
+    await updateHosts(db, rollout, changes);
     const gifts = offered.map(({ host, etag }) => ({
       host,
       etag,

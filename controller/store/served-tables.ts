@@ -1,4 +1,4 @@
-import type { ExpressionBuilder, Kysely, Selectable } from 'kysely';
+import { type Kysely, type Selectable, sql } from 'kysely';
 import * as v from 'valibot';
 import { batchesOf } from './batches.ts';
 import type { Sealer } from './sealed.ts';
@@ -75,26 +75,27 @@ export function openManifest(sealer: Sealer, manifest: ManifestName, sealed: Uin
   return sealer.openPacked(sealed, placeOf(manifest));
 }
 
-/** A database looks for each of the hosts with each of the ETags: few of both at once are far fewer pairs. */
-export const PAIRED_ROWS = 20;
+/** As many as one statement names. */
+export const MOST_NAMED = 200;
 
-/** Some other pairs, too, of a host and an ETag that are both named. */
-export function isNamed(where: ExpressionBuilder<Tables, 'manifests'>, names: readonly ManifestName[]) {
-  const hosts = [...new Set(names.map(({ host }) => host))];
-  const etags = [...new Set(names.map(({ etag }) => etag))];
-  return where.and([where('host', 'in', hosts), where('etag', 'in', etags)]);
+/** Manifests that are named: at most `MOST_NAMED`. */
+export function named(db: Kysely<Tables>, names: readonly ManifestName[]) {
+  const pairs = names.map(({ host, etag }) => sql`(${host}, ${etag})`);
+  // Both databases call the columns so, and look each pair up by the table's key.
+  const values = sql<{ column1: string; column2: string }>`(values ${sql.join(pairs)})`;
+  return db
+    .selectFrom('manifests')
+    .innerJoin(values.as('named'), (join) =>
+      join.onRef('named.column1', '=', 'manifests.host').onRef('named.column2', '=', 'manifests.etag'),
+    );
 }
 
-/** Manifests as they are kept, by what was asked for: at most `PAIRED_ROWS`. */
+/** Manifests as they are kept, by what was asked for: at most `MOST_NAMED`. */
 export async function sealedManifests<Name extends ManifestName>(
   db: Kysely<Tables>,
   names: readonly Name[],
 ): Promise<ReadonlyMap<Name, Uint8Array>> {
-  const rows = await db
-    .selectFrom('manifests')
-    .select(['host', 'etag', 'sealed'])
-    .where((where) => isNamed(where, names))
-    .execute();
+  const rows = await named(db, names).select(['host', 'etag', 'sealed']).execute();
   const found = new Map(rows.map(({ sealed, ...name }) => [placeOf(name), sealed]));
   return new Map(
     names.flatMap((name) => {

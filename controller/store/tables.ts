@@ -136,6 +136,8 @@ export interface RolloutHostsTable {
   state: RolloutHostState;
   since_ms: number;
   why: string | null;
+  /** Of the rollout that this came with: who knows an earlier one reads what came after it. */
+  version: number;
 }
 
 /** A pause that an operator ordered through the controller. */

@@ -94,6 +94,7 @@ export async function up(db: Kysely<Tables>): Promise<void> {
     .addColumn('state', 'text', (column) => column.notNull())
     .addColumn('since_ms', moment, (column) => column.notNull())
     .addColumn('why', 'text')
+    .addColumn('version', 'integer', (column) => column.notNull())
     .addPrimaryKeyConstraint('rollout_hosts_key', ['rollout', 'host'])
     .execute();
 

@@ -336,7 +336,7 @@ export function describeQueries(database: string, open: (context: TestContext) =
           .values({ ...values, cause: 'push' })
           .returning('id')
           .executeTakeFirstOrThrow();
-        const host = { rollout: id, host: 'a', group_name: 'g', wave: 1, since_ms: NOW_MS, why: null };
+        const host = { rollout: id, host: 'a', group_name: 'g', wave: 1, since_ms: NOW_MS, why: null, version: 1 };
         await db
           .insertInto('rollout_hosts')
           .values({ ...host, etag, state: 'waiting' })
