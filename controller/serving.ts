@@ -17,7 +17,7 @@ const CACHED_BYTES = 4 * 1024 * 1024;
 const MOST_TOGETHER = 50;
 /** One message names so many hosts; where there are many more, all are read again. */
 const HOSTS_PER_MESSAGE = 50;
-const MOST_MESSAGES = 20;
+const MOST_NAMED = 1000;
 const ALL = '*';
 
 type Due = ReadonlySet<string> | typeof ALL;
@@ -92,6 +92,20 @@ export class Serving {
     return this.#reading.run();
   }
 
+  /**
+   * Knows, when it resolves, what these hosts were given, or what came after it. Another controller's decision may be known
+   * here before what it gave: what a host has reported of what it had before would then be taken for what it says of that.
+   */
+  async keepUp(given: readonly Pick<ServedManifest, 'host' | 'etag'>[]): Promise<void> {
+    const behind = (): readonly string[] =>
+      given.flatMap(({ host, etag }) => (this.#hosts.get(host)?.etag === etag ? [] : [host]));
+    if (behind().length === 0) return;
+    // It may be what is being read already.
+    await this.#reading.idle();
+    const hosts = behind();
+    if (hosts.length > 0) await this.refresh(hosts.length > MOST_NAMED ? undefined : hosts);
+  }
+
   async #read(): Promise<void> {
     const due = this.#due;
     this.#due = new Set();
@@ -122,7 +136,7 @@ export class Serving {
 
   /** Reads again what these hosts get, or all, and tells the other controllers to do so; after a change in the store. */
   async renew(hosts?: readonly string[]): Promise<void> {
-    const some = hosts !== undefined && hosts.length <= HOSTS_PER_MESSAGE * MOST_MESSAGES ? hosts : undefined;
+    const some = hosts !== undefined && hosts.length <= MOST_NAMED ? hosts : undefined;
     const messages = some && [...batchesOf(some, HOSTS_PER_MESSAGE)].map((batch) => JSON.stringify(batch));
     const { bus } = this.#options.store;
     for (const message of messages ?? [ALL]) await bus.publish('served', message);

@@ -1,5 +1,5 @@
 import { factOf, type HostFact } from './facts.ts';
-import { isOver } from './model.ts';
+import { isGiven, isOver } from './model.ts';
 import type { Parts } from './parts.ts';
 import { step } from './step.ts';
 import { takeStep } from './take-step.ts';
@@ -83,6 +83,7 @@ export class Looks {
     for (let taken = false; ; taken = true) {
       const { current } = this.#options.known;
       if (current === undefined || isOver(current.rollout.state) || this.#closed) return taken;
+      await this.#options.serving.keepUp([...current.hosts.values()].filter(isGiven));
       const now_ms = this.#options.now_ms();
       const began_ms = performance.now();
       const next = step({

@@ -71,3 +71,8 @@ export interface RolloutView {
 export function isOver(state: RolloutState): boolean {
   return state === 'done' || state === 'aborted' || state === 'superseded';
 }
+
+/** Whether the host was given the manifest, however it fares with it. */
+export function isGiven({ state }: Pick<RolloutHost, 'state'>): boolean {
+  return state === 'offered' || state === 'converged' || state === 'failed';
+}

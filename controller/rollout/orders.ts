@@ -1,7 +1,7 @@
 import { ROLLOUT_DEFAULTS } from '../../desired-state/schema/rollout.ts';
 import { Problem } from '../problem.ts';
 import type { Current } from './known.ts';
-import { isOver, type Rollout, type RolloutHost } from './model.ts';
+import { isGiven, isOver, type Rollout } from './model.ts';
 import type { Parts } from './parts.ts';
 import { planRollout } from './plan.ts';
 import { replaceRollout } from './replace.ts';
@@ -73,7 +73,7 @@ export async function rollback(parts: Parts, aborted: Rollout, by: string): Prom
   const { current } = known;
   if (current?.rollout.id !== aborted.id) throw refused('something else was pushed meanwhile: that goes on');
   const back = [...current.hosts.values()].filter(
-    ({ state, previous, etag }) => isGiven(state) && previous !== null && previous !== etag,
+    (row) => isGiven(row) && row.previous !== null && row.previous !== row.etag,
   );
   if (back.length === 0) return aborted;
   const planned = planRollout(
@@ -114,10 +114,6 @@ async function order(
     if (done && known.current !== undefined) return known.current.rollout;
   }
   throw refused('others are changing the rollout at the same time: try again');
-}
-
-function isGiven(state: RolloutHost['state']): boolean {
-  return state === 'offered' || state === 'converged' || state === 'failed';
 }
 
 function refused(detail: string): Problem {

@@ -158,6 +158,36 @@ test('a push to one controller wakes the hosts that another one holds, and tells
   await until('it is paused here, too', () => stateOf(one).startsWith('paused'));
 });
 
+test('what a canary had before opens no wave at a controller that is not told what it is served', async (context) => {
+  const world = await World.create(context);
+  const one = await converged(world);
+  const two = await world.start({ misses: 'served' });
+  await world.push(one, treeOfWebs(3, { rollout: CANARY, content: 'two' }), 'r2');
+  await until('the other knows', () => two.rollouts.current?.hosts.get('web-1')?.state !== 'converged');
+  const version = (): unknown => two.rollouts.current?.rollout.version;
+  await until('it knows all of it', () => version() === one.rollouts.current?.rollout.version);
+  await world.pass(two, 10_000);
+  assert.deepEqual(Object.values(await contents(one)), ['postgresql', 'two', 'one', 'one']);
+  assert.equal(two.rollouts.current?.hosts.get('web-1')?.state, 'offered');
+  await world.report(two, 'web-1');
+  await world.pass(two, 10_000);
+  await until('the others are served', async () => (await contents(one))['web-2'] === 'two');
+});
+
+test('a host that is new is not taken for one that is gone at a controller that is not told what it is served', async (context) => {
+  const world = await World.create(context);
+  const one = await converged(world);
+  const two = await world.start({ misses: 'served' });
+  for (const { records } of [one, two]) records.seen('web-4', world.clock.now_ms);
+  await world.push(one, treeOfWebs(4, { rollout: CANARY }), 'r2');
+  const version = (): unknown => two.rollouts.current?.rollout.version;
+  await until('the other knows', () => two.rollouts.current?.rollout.revision === 'r2');
+  await until('it knows all of it', () => version() === one.rollouts.current?.rollout.version);
+  await world.pass(two, 10_000);
+  assert.notEqual(two.rollouts.current?.hosts.get('web-4')?.state, 'gone');
+  assert.equal(two.serving.get('web-4')?.revision, 'r2');
+});
+
 test('a push whose messages were lost with the controller that took it is found all the same', async (context) => {
   const world = await World.create(context);
   const one = await converged(world);

@@ -33,19 +33,30 @@ export function treeOfWebs(
   };
 }
 
+interface Hearing {
+  readonly deaf?: boolean;
+  readonly misses?: Topic;
+}
+
 /** The buses of controllers that share a database: what one publishes the others hear, too. */
 class LinkedBus implements Bus {
   readonly #own = new Subscribers(quiet);
   readonly #all: Set<LinkedBus>;
 
-  /** One that is `deaf` hears only itself. */
-  constructor(all: Set<LinkedBus>, deaf = false) {
+  readonly #misses: Topic | undefined;
+
+  /** One that is `deaf` hears only itself; others may miss all that is said of one topic. */
+  constructor(all: Set<LinkedBus>, { deaf = false, misses }: Hearing) {
+    this.#misses = misses;
     this.#all = deaf ? new Set([this]) : all;
     if (!deaf) all.add(this);
   }
 
   async publish(topic: Topic, text: string): Promise<void> {
-    for (const bus of this.#all) bus.#own.tell(topic, text, bus === this ? 'self' : 'other');
+    for (const bus of this.#all) {
+      if (bus === this) bus.#own.tell(topic, text, 'self');
+      else if (bus.#misses !== topic) bus.#own.tell(topic, text, 'other');
+    }
   }
 
   subscribe(topic: Topic, handler: Handler): () => void {
@@ -90,9 +101,9 @@ export class World {
     return new World(context, store);
   }
 
-  async start({ deaf = false } = {}): Promise<Controller> {
+  async start(hearing: Hearing = {}): Promise<Controller> {
     const { clock } = this;
-    const bus = new LinkedBus(this.#buses, deaf);
+    const bus = new LinkedBus(this.#buses, hearing);
     const store: Store = { ...this.store, bus, shared: true };
     const woken: string[] = [];
     const wake = (hosts: readonly string[]): void => void woken.push(...hosts);
