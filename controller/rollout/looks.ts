@@ -1,7 +1,7 @@
 import { factOf, type HostFact } from './facts.ts';
-import { isGiven, isOver } from './model.ts';
+import { isGiven, isOver, type Rollout } from './model.ts';
 import type { Parts } from './parts.ts';
-import { step } from './step.ts';
+import { type Step, step } from './step.ts';
 import { takeStep } from './take-step.ts';
 import type { Turns } from './turns.ts';
 
@@ -78,9 +78,9 @@ export class Looks {
     });
   }
 
-  /** Takes steps until none is due. Tells whether there was one. */
+  /** Takes steps until none is due, or until hosts have to answer first. Tells whether there was one. */
   async #advance(): Promise<boolean> {
-    for (let taken = false; ; taken = true) {
+    for (let taken = false; ; ) {
       const { current } = this.#options.known;
       if (current === undefined || isOver(current.rollout.state) || this.#closed) return taken;
       await this.#options.serving.keepUp([...current.hosts.values()].filter(isGiven));
@@ -95,11 +95,17 @@ export class Looks {
       });
       const ended_ms = performance.now();
       this.#restUntil_ms = ended_ms + Math.min((ended_ms - began_ms) * LOOK_REST, MOST_LOOK_REST_MS);
-      if (next.hosts.length === 0 && next.state === current.rollout.state && next.why === current.rollout.why) {
+      if (next.hosts.length === 0 && isOnlyTold(next, current.rollout)) {
         this.#wake((next.nextLook_ms ?? now_ms + MOST_WAIT_MS) - now_ms);
         return taken;
       }
-      await takeStep(this.#options, { current, next, now_ms });
+      if (!(await takeStep(this.#options, { current, next, now_ms }))) continue;
+      taken = true;
+      // While hundreds of hosts report in a second, each look would find some more: those are written down together.
+      if (isOnlyTold(next, current.rollout)) {
+        this.look();
+        return true;
+      }
     }
   }
 
@@ -123,4 +129,9 @@ export class Looks {
     await store.bus.publish('rollout', String(known.current?.rollout.id ?? 0));
     followers.tell();
   }
+}
+
+/** Whether a step gives nothing to anybody, and leaves the rollout as it is. */
+function isOnlyTold(next: Step, { state, why }: Rollout): boolean {
+  return next.state === state && next.why === why && next.hosts.every((host) => host.state !== 'offered');
 }

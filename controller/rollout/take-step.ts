@@ -7,12 +7,12 @@ import type { Step } from './step.ts';
 
 /**
  * Writes a step down, then serves the hosts that it offers the revision, then tells. Where somebody else was faster, reads
- * what they did.
+ * what they did, and resolves with `false`.
  */
 export async function takeStep(
   { store, serving, known, followers, waiting, log, onState }: Omit<Parts, 'changed'>,
   { current, next, now_ms }: { readonly current: Current; readonly next: Step; readonly now_ms: number },
-): Promise<void> {
+): Promise<boolean> {
   const { rollout, hosts } = current;
   const { state, why } = next;
   const ended_ms = isOver(state) ? now_ms : null;
@@ -35,7 +35,10 @@ export async function takeStep(
     await give({ db, sealer: store.sealer }, gifts, now_ms);
     return true;
   });
-  if (!written) return known.load();
+  if (!written) {
+    await known.load();
+    return false;
+  }
   const after: Rollout = { ...rollout, state, why, version: rollout.version + 1, updated_ms: now_ms, ended_ms };
   const given = offered.map(({ host }) => host);
   known.follow({ rollout: after, hosts: changes, offered: given, now_ms });
@@ -46,4 +49,5 @@ export async function takeStep(
     waiting.tell();
   }
   followers.tell();
+  return true;
 }
