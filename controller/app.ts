@@ -6,6 +6,7 @@ import { isOfferedHeld } from './held-connections.ts';
 import type { Hosts } from './hosts.ts';
 import { HANDSHAKE_BOUND_MS, HEADERS_BOUND_MS, installLimits, REQUEST_BOUND_MS } from './http-limits.ts';
 import type { Intake } from './intake/intake.ts';
+import type { NewsFirst } from './news-first.ts';
 import { openApi } from './openapi.ts';
 import { frameworkProblem, installProblems } from './problem.ts';
 import { historyRoutes } from './routes/history.ts';
@@ -28,6 +29,7 @@ export interface Services extends Omit<Fleet, 'close'> {
   readonly intake: Intake;
   readonly hosts: Hosts;
   readonly waiters: Waiters;
+  readonly newsFirst: NewsFirst;
   readonly trust: Trust;
   /** What has happened. */
   readonly store: Pick<Store, 'db'>;

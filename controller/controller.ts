@@ -10,6 +10,7 @@ import { Hosts } from './hosts.ts';
 import { Intake } from './intake/intake.ts';
 import { keepRefusals } from './intake/keep-refusals.ts';
 import { SecretsFile } from './intake/secrets-file.ts';
+import { NewsFirst } from './news-first.ts';
 import type { ControllerOptions } from './options.ts';
 import type { Rollout } from './rollout/model.ts';
 import { RolloutStatsd } from './rollout/statsd.ts';
@@ -72,6 +73,7 @@ async function startWith(
   const names = serverNames(options.names, options.host);
   const certificate = await ServerCertificate.issue({ authority: trust.authority, names, now_ms });
   const waiters = new Waiters();
+  const newsFirst = new NewsFirst(() => waiters.letsGo);
   const statsd =
     options.statsd &&
     (await RolloutStatsd.open({ ...options.statsd, onError: (error) => logger.warn({ err: error }, 'statsd') }));
@@ -93,6 +95,7 @@ async function startWith(
     now_ms,
     tell: (some) => waiters.release(some),
     refused,
+    calm: () => newsFirst.turn(),
     log: logger,
   });
   const app = buildApp({
@@ -101,6 +104,7 @@ async function startWith(
       intake,
       hosts,
       waiters,
+      newsFirst,
       trust,
       store: database,
       now_ms,

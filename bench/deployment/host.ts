@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { compileTree } from '../../controller/compile/compile.ts';
 import type { Tree } from '../../controller/compile/tree.ts';
+import { unpack } from '../../controller/packing.ts';
 import { readDirectory } from '../../controller/source/directory.ts';
 import { Secret } from '../../desired-state/schema/secret.ts';
 import { DaemonOnHost } from '../../test/agent/daemon-on-host.ts';
@@ -52,7 +53,7 @@ async function manifestFor(host: Host): Promise<string> {
       `the desired state does not compile: ${JSON.stringify({ issues, pending: [...pending.values()] })}`,
     );
   }
-  return compiled.text;
+  return unpack(compiled.packed);
 }
 
 /** The tree with our one host in place of its own; the application's repository lies on the host itself. */

@@ -15,7 +15,7 @@ import {
   type RawResource,
 } from '../../desired-state/schema/manifest.ts';
 import { ROLLOUT_DEFAULTS, type RolloutSettings, rolloutSection } from '../../desired-state/schema/rollout.ts';
-import { pack, unpack } from '../packing.ts';
+import { pack } from '../packing.ts';
 import type { HostFacts } from './address.ts';
 import { buildContext, hostsOfEnvironment } from './context.ts';
 import { type Credentials, credentialsOf } from './credentials.ts';
@@ -56,8 +56,8 @@ export interface CompiledHost {
   readonly host: string;
   readonly environment: string;
   readonly roles: readonly string[];
-  /** JSON, with the secrets in clear: what the host gets. Thousands of them are kept packed: each look unpacks it. */
-  readonly text: string;
+  /** What the host gets, with the secrets in clear: JSON, packed by gzip as it is kept and sent. */
+  readonly packed: Buffer;
   /** Of everything in the text but the revision: two revisions that mean the same for the host have the same one. */
   readonly etag: string;
   readonly resources: number;
@@ -176,18 +176,8 @@ function compileHost(host: InventoryHost, shared: Shared): CompiledHost | Pendin
   const text = joinManifest({ ...manifest, revision, ...(sequence === undefined ? {} : { sequence }) }, encoded);
   const { name, environment, roles } = host;
   const credentials = credentialsOf(resources);
-  return keepPacked({ host: name, environment, roles, etag, resources: resources.length, rollout, credentials }, text);
-}
-
-/** Apart from what compiles, which would stay in memory with it. */
-function keepPacked(compiled: Omit<CompiledHost, 'text'>, text: string): CompiledHost {
   const packed = pack(text);
-  return {
-    ...compiled,
-    get text() {
-      return unpack(packed);
-    },
-  };
+  return { host: name, environment, roles, etag, resources: resources.length, rollout, credentials, packed };
 }
 
 const NO_KEY = Buffer.alloc(0);

@@ -32,6 +32,8 @@ export interface IntakeOptions {
   readonly tell: (hosts: readonly string[]) => void;
   /** Told of each new revision that is refused. */
   readonly refused: Refused;
+  /** Resolves when no manifests are going out, or after some seconds. */
+  readonly calm: () => Promise<void>;
   readonly log: Log;
 }
 
@@ -211,8 +213,8 @@ export class Intake implements Compiler {
     const prefix = normalPrefix(directory);
     this.#compiling += 1;
     try {
-      // The sequence is given when the revision is accepted.
-      const steps = compileSteps(tree, { ...secretsOfTree, revision, sequence: 0, facts: facts(), prefix });
+      const sequence = this.#nextSequence();
+      const steps = compileSteps(tree, { ...secretsOfTree, revision, sequence, facts: facts(), prefix });
       const compilation = await inTurns(steps);
       for (const host of compilation.asked) this.#asked.add(host);
       return compilation;
@@ -256,6 +258,8 @@ export class Intake implements Compiler {
     const { revision } = candidate;
     if (revision === this.#wanted?.revision && inputs === this.#wantedInputs) return this.#renewGood();
     const { log, now_ms } = this.#options;
+    // What another controller brings already is compiled here, too, to know all of it: that can wait until hosts have it.
+    if (given === undefined && revision === this.served?.revision) await this.#options.calm();
     const compilation = given ?? (await this.compileRevision(revision));
     const { issues } = compilation;
     const isNew = revision !== this.#wanted?.revision;
@@ -328,6 +332,14 @@ export class Intake implements Compiler {
   /** A revision of the repository, as with `compile`; it may be any commit that was fetched. */
   async compileRevision(revision: string): Promise<Compilation> {
     return this.compile(await this.#options.source.readTree(revision), revision);
+  }
+
+  /**
+   * The sequence that a revision gets if no other is accepted before it. Never less than the seconds since the epoch, so
+   * that agents go on believing a controller that has lost its database.
+   */
+  #nextSequence(): number {
+    return Math.max((this.served?.sequence ?? 0) + 1, Math.floor(this.#options.now_ms() / 1000));
   }
 
   #complain(message: string): void {

@@ -36,10 +36,10 @@ export async function begin(
   const sequence = await acceptRevision(
     store.db,
     { revision, seen_ms: now_ms(), pushedBy: by.actor, pushedFrom: by.address, subject },
-    now_ms(),
+    compilation.sequence,
   );
   const wanted = planned.hosts.flatMap(({ host }) => compilation.hosts.get(host) ?? []);
-  await keepManifests(parts, wanted, { revision, sequence });
+  await keepManifests(parts, wanted, { revision, sequence, compiledWith: compilation.sequence });
   const removed = [...serving.hosts().keys()].filter((host) => !isIn(compilation, host));
   const id = await replaceRollout(parts, { revision, sequence, by: by.actor, cause, planned, compilation, removed });
   log.info({ rollout: id, revision, cause, hosts: planned.hosts.length, removed }, 'rollout begun');

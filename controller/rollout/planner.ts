@@ -1,6 +1,7 @@
 import type { Preview } from '../../desired-state/schema/preview.ts';
 import type { Compilation, CompiledHost } from '../compile/compile.ts';
 import type { HostPlan, Planner, PlanOptions } from '../git/ports.ts';
+import { unpack } from '../packing.ts';
 import type { Serving } from '../serving.ts';
 import type { HostRecords } from '../store/host-records.ts';
 import { compareManifests } from './compare.ts';
@@ -33,7 +34,7 @@ export class HostPlanner implements Planner {
     const { serving, previews } = this.#options;
     const changed = [...compilation.hosts.values()].filter(({ host, etag }) => serving.get(host)?.etag !== etag);
     const asked = this.#choose(changed);
-    const texts = new Map(asked.map(({ host, text }) => [host, text]));
+    const texts = new Map(asked.map(({ host, packed }) => [host, unpack(packed)]));
     const answers = await previews.ask(texts, { bound_ms: Math.max(bound_ms - RESERVE_MS, 0), signal });
     const plans = new Map<string, HostPlan>();
     for (const { host } of compilation.hosts.values()) plans.set(host, { host, source: 'manifests', changes: [] });
@@ -64,7 +65,7 @@ export class HostPlanner implements Planner {
     const { host } = compiled;
     if (index >= MOST_COMPARED) return { host, source: 'manifests', changes: [], note: 'one of too many to look at' };
     const served = serving.get(host);
-    const changes = compareManifests(served && (await serving.text(served)), compiled.text);
+    const changes = compareManifests(served && (await serving.text(served)), unpack(compiled.packed));
     const why = asked.has(host)
       ? 'it did not answer in time'
       : served === undefined

@@ -23,7 +23,8 @@ export async function renewFacts(parts: Parts, compilation: Compilation): Promis
     return row !== undefined && row.etag !== compiled.etag;
   });
   const sequence = Math.max(serving.sequence + 1, Math.floor(now_ms() / 1000));
-  await keepManifests(parts, [...new Set([...given, ...waiting])], { revision, sequence });
+  const kept = [...new Set([...given, ...waiting])];
+  await keepManifests(parts, kept, { revision, sequence, compiledWith: compilation.sequence });
   await store.db.transaction().execute(async (db) => {
     await give(
       { db, sealer: store.sealer },

@@ -2,14 +2,12 @@ import type { FastifyInstance } from 'fastify';
 import * as v from 'valibot';
 import { REPORT_LIMITS, reportSchema } from '../../desired-state/schema/report.ts';
 import type { Services } from '../app.ts';
-import { NewsFirst } from '../news-first.ts';
 import { Problem } from '../problem.ts';
 import { Replays } from '../trust/replays.ts';
 
 /** `POST /v1/hosts/:host/reports`: what a run of the agent found and did, and the facts of its host. */
-export function reportsRoute(app: FastifyInstance, { hosts, intake, waiters }: Services): void {
+export function reportsRoute(app: FastifyInstance, { hosts, intake, newsFirst }: Services): void {
   const replays = new Replays();
-  const newsFirst = new NewsFirst(() => waiters.letsGo);
   app.post<{ Params: { readonly host: string } }>(
     '/v1/hosts/:host/reports',
     { bodyLimit: REPORT_LIMITS.body_bytes, config: { access: 'host' }, onRequest: () => newsFirst.turn() },

@@ -39,13 +39,12 @@ const issuesSchema = v.pipe(
 );
 
 /**
- * Keeps a good revision and returns its sequence: greater than that of every revision before, and never less than the
- * seconds since the epoch, so that agents go on believing a controller that has lost its database. A revision that is
- * accepted again (a rollback; other secrets) gets a new one. Not for use within a transaction.
+ * Keeps a good revision and returns its sequence: greater than that of every revision before, and the wanted one where
+ * that is. A revision that is accepted again (a rollback; other secrets) gets a new one. Not for use within a transaction.
  */
-export async function acceptRevision(db: Kysely<Tables>, revision: Revision, now_ms: number): Promise<number> {
+export async function acceptRevision(db: Kysely<Tables>, revision: Revision, wanted: number): Promise<number> {
   for (let attempt = 1; ; attempt += 1) {
-    const sequence = Math.max((await lastSequence(db)) + 1, Math.floor(now_ms / 1000));
+    const sequence = Math.max((await lastSequence(db)) + 1, wanted);
     try {
       await put(db, { ...revision, state: 'good', sequence, issues: [] });
       return sequence;

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { gzipSync, inflateRawSync } from 'node:zlib';
-import { PACKING, UNPACKED, unpack } from '../packing.ts';
+import { PACKING, pack, UNPACKED, unpack } from '../packing.ts';
 
 /** The form of what is sealed: version, nonce, tag, and the text, compressed by gzip and encrypted. */
 const VERSION = 2;
@@ -27,10 +27,15 @@ export class Sealer {
   }
 
   seal(text: string, place: string): Uint8Array {
+    return this.sealPacked(pack(text), place);
+  }
+
+  /** A text that was packed already, by `pack`. */
+  sealPacked(packed: Uint8Array, place: string): Uint8Array {
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.#key, nonce);
     cipher.setAAD(Buffer.from(place));
-    const body = Buffer.concat([cipher.update(gzipSync(text, PACKING)), cipher.final()]);
+    const body = Buffer.concat([cipher.update(packed), cipher.final()]);
     return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), body]);
   }
 

@@ -17,8 +17,8 @@ export interface ManifestFacts {
 }
 
 export interface Manifest extends ManifestFacts {
-  /** JSON, with the secrets in clear. */
-  readonly text: string;
+  /** JSON, with the secrets in clear, packed by `pack`. */
+  readonly packed: Buffer;
 }
 
 /** What a host gets now. */
@@ -43,10 +43,10 @@ export async function saveManifests(
   now_ms: number,
 ): Promise<void> {
   for (const batch of batchesOf(manifests, 20)) {
-    const rows = batch.map(({ text, roles, ...facts }) => ({
+    const rows = batch.map(({ packed, roles, ...facts }) => ({
       ...facts,
       roles: JSON.stringify(roles),
-      sealed: sealer.seal(text, placeOf(facts)),
+      sealed: sealer.sealPacked(packed, placeOf(facts)),
       made_ms: now_ms,
     }));
     const insert = db.insertInto('manifests').values(rows);

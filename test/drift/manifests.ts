@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { compileTree } from '../../controller/compile/compile.ts';
 import type { Secrets } from '../../controller/compile/secrets.ts';
 import type { Tree } from '../../controller/compile/tree.ts';
+import { unpack } from '../../controller/packing.ts';
 import { readDirectory } from '../../controller/source/directory.ts';
 import { SWAP_FILE, SWAP_FILE_OF_OVERLAY } from './swap-file.ts';
 
@@ -39,7 +40,7 @@ export async function compileDeployment(
       `the desired state does not compile: ${JSON.stringify({ issues, pending: [...pending] }, null, 1)}`,
     );
   }
-  return { db: db.text, web: web.text };
+  return { db: unpack(db.packed), web: unpack(web.packed) };
 }
 
 /** The tree of the two hosts as files, for a repository: without secrets, which are the site's own. */

@@ -11,6 +11,7 @@ import { Hosts } from '../../../controller/hosts.ts';
 import { Intake, type Log } from '../../../controller/intake/intake.ts';
 import { keepRefusals } from '../../../controller/intake/keep-refusals.ts';
 import { SecretsFile } from '../../../controller/intake/secrets-file.ts';
+import { NewsFirst } from '../../../controller/news-first.ts';
 import { controllerIdentities } from '../../../controller/secrets/identity.ts';
 import { SecretSources } from '../../../controller/secrets/sources.ts';
 import { Repository } from '../../../controller/source/repository.ts';
@@ -70,6 +71,7 @@ export async function startBench(
   const records = new HostRecords(database, quiet);
   await records.open();
   const waiters = new Waiters();
+  const newsFirst = new NewsFirst(() => waiters.letsGo);
   const now_ms = () => clock.now_ms;
   const fleet = await openFleet({ store: database, records, waiters, now_ms, log: quiet });
   const hosts = new Hosts({ ...fleet, records, intake: () => intake, now_ms, silentAfter_ms: 900_000 });
@@ -87,12 +89,13 @@ export async function startBench(
     now_ms,
     tell: (names) => waiters.release(names),
     refused: keepRefusals({ db: database.db, now_ms, log: quiet }),
+    calm: () => newsFirst.turn(),
     log: quiet,
   });
   const shown = { repository, branch: 'main', directory: 'desired-state' };
   const trust = await openTrust({ store: database, stateDirectory, now_ms, log: quiet });
   const app = buildApp({
-    services: { ...fleet, intake, hosts, waiters, trust, store: database, now_ms, source: shown },
+    services: { ...fleet, intake, hosts, waiters, newsFirst, trust, store: database, now_ms, source: shown },
     peerOf: ({ headers: { [PEER]: fingerprint } }) => (typeof fingerprint === 'string' ? { fingerprint } : undefined),
   });
   const { text: admin } = await trust.tokens.create({ name: 'ann', role: 'admin', createdBy: 'test' });

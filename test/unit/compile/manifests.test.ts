@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSecrets } from '../../../controller/compile/secrets.ts';
+import { unpack } from '../../../controller/packing.ts';
 import { decodeManifest } from '../../../desired-state/schema/manifest.ts';
 import { Secret } from '../../../desired-state/schema/secret.ts';
 import { compile, type Files, good, issuesOf, manifestOf, resourceOf } from './tree.ts';
@@ -20,7 +21,7 @@ test('an agent can decode what the compiler encodes, with parsed specs', () => {
     ...good,
     'roles/web.yaml': 'files:\n  /etc/key: { content: !secret api_key, mode: "0600" }\n',
   });
-  const manifest = decodeManifest(hosts.get('web-1')?.text ?? '');
+  const manifest = decodeManifest(unpack(hosts.get('web-1')?.packed ?? assert.fail('it is not compiled')));
   const [resource] = manifest.resources;
   assert.ok(resource?.kind === 'files' && resource.spec.content instanceof Secret);
   assert.equal(resource.spec.mode, 0o600);

@@ -2,6 +2,7 @@ import { type Compilation, type CompileOptions, compileTree } from '../../../con
 import { formatIssue } from '../../../controller/compile/issue.ts';
 import { parseSecrets } from '../../../controller/compile/secrets.ts';
 import type { Tree, TreeFile } from '../../../controller/compile/tree.ts';
+import { unpack } from '../../../controller/packing.ts';
 
 /** Texts of files by path; `-> target` is a symbolic link. */
 export type Files = Readonly<Record<string, string | Buffer>>;
@@ -62,7 +63,7 @@ export function manifestOf(files: Files, host: string, options: Partial<CompileO
   if (compiled === undefined || compilation.issues.length > 0) {
     throw new Error(compilation.issues.map(formatIssue).join('\n') || `no manifest of ${host}`);
   }
-  return JSON.parse(compiled.text);
+  return JSON.parse(unpack(compiled.packed));
 }
 
 export function resourceOf(

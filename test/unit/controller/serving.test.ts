@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { pack } from '../../../controller/packing.ts';
 import { Serving } from '../../../controller/serving.ts';
 import { saveManifests, serve } from '../../../controller/store/served-tables.ts';
 import { memoryStore } from './store/memory.ts';
@@ -20,7 +21,7 @@ async function setUp(context: TestContext) {
     const facts = { etag, revision: 'r', sequence: 1, environment: 'e', roles: [], resources: 0 };
     await saveManifests(
       store,
-      HOSTS.map((host) => ({ host, ...facts, text: `${etag} for ${host}` })),
+      HOSTS.map((host) => ({ host, ...facts, packed: pack(`${etag} for ${host}`) })),
       NOW_MS,
     );
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { unpack } from '../../../../controller/packing.ts';
+import { pack } from '../../../../controller/packing.ts';
 import { dropAudit, listAudit } from '../../../../controller/store/audit.ts';
 import type { Store } from '../../../../controller/store/database.ts';
 import { HostRecords } from '../../../../controller/store/host-records.ts';
@@ -31,6 +31,7 @@ import { quiet } from './memory.ts';
 import { reportOf, runOf } from './reports.ts';
 
 const NOW_MS = 1_800_000_000_000;
+const NOW_S = NOW_MS / 1000;
 
 /** What holds of the store whatever database it is on; `open` opens an empty one that is closed after the test. */
 export function describeQueries(database: string, open: (context: TestContext) => Promise<Store>): void {
@@ -191,16 +192,16 @@ export function describeQueries(database: string, open: (context: TestContext) =
     it('get sequences that rise, also at the same time and when one is taken up again', async (context) => {
       const { db } = await open(context);
       assert.equal(await lastGoodRevision(db), undefined);
-      const first = await acceptRevision(db, { revision: 'a', ...pushed }, NOW_MS);
+      const first = await acceptRevision(db, { revision: 'a', ...pushed }, NOW_S);
       assert.equal(first, NOW_MS / 1000);
       const together = await Promise.all(
-        ['b', 'c', 'd', 'e'].map((revision) => acceptRevision(db, { revision, ...pushed }, NOW_MS)),
+        ['b', 'c', 'd', 'e'].map((revision) => acceptRevision(db, { revision, ...pushed }, NOW_S)),
       );
       assert.deepEqual(
         together.sort((a, b) => a - b),
         [1, 2, 3, 4].map((step) => first + step),
       );
-      assert.equal(await acceptRevision(db, { revision: 'a', ...pushed }, NOW_MS - 60_000), first + 5);
+      assert.equal(await acceptRevision(db, { revision: 'a', ...pushed }, NOW_S - 60), first + 5);
       const { issues, ...last } = (await lastGoodRevision(db)) ?? assert.fail();
       assert.deepEqual(last, { revision: 'a', ...pushed, state: 'good', sequence: first + 5 });
       assert.deepEqual(issues, []);
@@ -212,7 +213,7 @@ export function describeQueries(database: string, open: (context: TestContext) =
       await refuseRevision(db, { revision: 'bad', ...pushed, subject: 'a\0b' }, [issue]);
       const bad = await readRevision(db, 'bad');
       assert.deepEqual([bad?.state, bad?.issues, bad?.sequence, bad?.subject], ['refused', [issue], undefined, 'a?b']);
-      await acceptRevision(db, { revision: 'bad', ...pushed }, NOW_MS);
+      await acceptRevision(db, { revision: 'bad', ...pushed }, NOW_S);
       assert.equal((await readRevision(db, 'bad'))?.state, 'good');
       await refuseRevision(db, { revision: 'bad', ...pushed }, [issue]);
       assert.deepEqual([(await readRevision(db, 'bad'))?.state, (await lastGoodRevision(db))?.issues], ['good', []]);
@@ -246,7 +247,7 @@ export function describeQueries(database: string, open: (context: TestContext) =
 
     it('are dropped when they are old, but for the last good one', async (context) => {
       const { db } = await open(context);
-      for (const revision of ['a', 'b']) await acceptRevision(db, { revision, ...pushed }, NOW_MS);
+      for (const revision of ['a', 'b']) await acceptRevision(db, { revision, ...pushed }, NOW_S);
       await refuseRevision(db, { revision: 'c', ...pushed }, []);
       await refuseRevision(db, { revision: 'd', ...pushed, seen_ms: NOW_MS + 10 }, []);
       assert.equal(await dropRevisions(db, NOW_MS + 5, 100), 2);
@@ -263,7 +264,7 @@ export function describeQueries(database: string, open: (context: TestContext) =
       environment: 'dev',
       roles: ['web', 'base'],
       resources: 3,
-      text: JSON.stringify({ host, etag, password: 'hunter2' }),
+      packed: pack(JSON.stringify({ host, etag, password: 'hunter2' })),
     });
     const served = (host: string, etag: string) => ({ host, etag, revision: 'r2', since_ms: NOW_MS });
 
@@ -280,9 +281,9 @@ export function describeQueries(database: string, open: (context: TestContext) =
       const rows = await loadServed(db);
       assert.equal(rows.length, 90);
       const [zero] = await loadServed(db, ['host-0', 'nope']);
-      const { text, ...facts } = manifest('host-0', 'W/"b"');
+      const { packed, ...facts } = manifest('host-0', 'W/"b"');
       assert.deepEqual(zero, { ...facts, newestRevision: 'r2', since_ms: NOW_MS });
-      assert.equal(unpack((await packedManifest(store, facts)) ?? assert.fail('it is not kept')), text);
+      assert.deepEqual(await packedManifest(store, facts), packed);
       assert.equal(await packedManifest(store, { host: 'host-1', etag: 'W/"b"' }), undefined);
       const { sealed } = await db
         .selectFrom('manifests')
@@ -300,7 +301,7 @@ export function describeQueries(database: string, open: (context: TestContext) =
       const kept = await sealedManifests(db, asked);
       assert.deepEqual([...kept.keys()], [asked[0], asked[2]]);
       for (const [name, bytes] of kept) {
-        assert.equal(unpack(openManifest(store.sealer, name, bytes)), manifest(name.host, name.etag).text);
+        assert.deepEqual(openManifest(store.sealer, name, bytes), manifest(name.host, name.etag).packed);
       }
       await serveNoMore(db, ['host-0', 'host-1']);
       assert.equal((await loadServed(db)).length, 88);
