@@ -95,7 +95,7 @@ async function startWith(
     now_ms,
     tell: (some) => waiters.release(some),
     refused,
-    calm: () => newsFirst.turn(),
+    calm: (isUrgent) => newsFirst.calm(isUrgent),
     log: logger,
   });
   const app = buildApp({

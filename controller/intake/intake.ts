@@ -32,8 +32,8 @@ export interface IntakeOptions {
   readonly tell: (hosts: readonly string[]) => void;
   /** Told of each new revision that is refused. */
   readonly refused: Refused;
-  /** Resolves when no manifests are going out, or after some seconds. */
-  readonly calm: () => Promise<void>;
+  /** Resolves when hosts are not being given manifests, and do not report all at once; or as soon as it `isUrgent`. */
+  readonly calm: (isUrgent: () => boolean) => Promise<void>;
   readonly log: Log;
 }
 
@@ -79,6 +79,8 @@ export interface Good {
 const FACTS_REST = 5;
 const MOST_FACTS_REST_MS = 60_000;
 
+const MOST_CALM_MS = 60_000;
+
 /** Distinct revisions that hosts have at the same time; more than a few only where rollouts were broken off again and again. */
 const MOST_REVISIONS = 8;
 
@@ -90,6 +92,8 @@ export class Intake implements Compiler {
   readonly #options: IntakeOptions;
   readonly #flight = new SingleFlight(() => this.#exclusive(() => this.#look()));
   #queue: Promise<unknown> = Promise.resolve();
+  /** How many are under way, or wait for it. */
+  #jobs = 0;
   #wanted: Wanted | undefined;
   #pending: ReadonlyMap<string, PendingHost> = new Map();
   #trouble: Trouble | undefined;
@@ -207,7 +211,7 @@ export class Intake implements Compiler {
     });
   }
 
-  async compile(tree: Tree, revision: string): Promise<Compilation> {
+  async compile(tree: Tree, revision: string, rest?: Rest): Promise<Compilation> {
     const { secrets, facts, directory } = this.#options;
     const secretsOfTree = await secrets.of(tree);
     const prefix = normalPrefix(directory);
@@ -215,7 +219,7 @@ export class Intake implements Compiler {
     try {
       const sequence = this.#nextSequence();
       const steps = compileSteps(tree, { ...secretsOfTree, revision, sequence, facts: facts(), prefix });
-      const compilation = await inTurns(steps);
+      const compilation = await inTurns(steps, rest);
       for (const host of compilation.asked) this.#asked.add(host);
       return compilation;
     } finally {
@@ -258,9 +262,7 @@ export class Intake implements Compiler {
     const { revision } = candidate;
     if (revision === this.#wanted?.revision && inputs === this.#wantedInputs) return this.#renewGood();
     const { log, now_ms } = this.#options;
-    // What another controller brings already is compiled here, too, to know all of it: that can wait until hosts have it.
-    if (given === undefined && revision === this.served?.revision) await this.#options.calm();
-    const compilation = given ?? (await this.compileRevision(revision));
+    const compilation = given ?? (await this.compileRevision(revision, this.#unhurried(revision)));
     const { issues } = compilation;
     const isNew = revision !== this.#wanted?.revision;
     const wasRefused = (this.#wanted?.issues.length ?? 0) > 0;
@@ -330,8 +332,20 @@ export class Intake implements Compiler {
   }
 
   /** A revision of the repository, as with `compile`; it may be any commit that was fetched. */
-  async compileRevision(revision: string): Promise<Compilation> {
-    return this.compile(await this.#options.source.readTree(revision), revision);
+  async compileRevision(revision: string, rest?: Rest): Promise<Compilation> {
+    return this.compile(await this.#options.source.readTree(revision), revision, rest);
+  }
+
+  /**
+   * What another controller brings is compiled here, too, so that all of it is known. That can wait until the hosts here have
+   * it and have told, unless there is something else to take in.
+   */
+  #unhurried(revision: string): Rest {
+    const end_ms = performance.now() + MOST_CALM_MS;
+    const isUrgent = (): boolean => this.#jobs > 1 || performance.now() > end_ms;
+    return async () => {
+      if (revision === this.served?.revision) await this.#options.calm(isUrgent);
+    };
   }
 
   /**
@@ -349,7 +363,10 @@ export class Intake implements Compiler {
   }
 
   #exclusive<T>(job: () => Promise<T>): Promise<T> {
-    const run = this.#queue.then(job, job);
+    this.#jobs += 1;
+    const run = this.#queue.then(job, job).finally(() => {
+      this.#jobs -= 1;
+    });
     this.#queue = run.then(
       () => undefined,
       () => undefined,
@@ -364,13 +381,17 @@ const MIRROR = { actor: 'mirror', role: 'deploy', address: undefined } as const;
 /** How long a compilation may keep requests waiting: it lets them have their turn this often. */
 const TURN_MS = 20;
 
-async function inTurns(steps: Generator<void, Compilation, void>): Promise<Compilation> {
+/** What a compilation waits for between two turns, beside letting others have theirs. */
+type Rest = () => Promise<void>;
+
+async function inTurns(steps: Generator<void, Compilation, void>, rest?: Rest): Promise<Compilation> {
   let turnEnds = performance.now() + TURN_MS;
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
     if (performance.now() < turnEnds) continue;
     await setImmediate();
+    await rest?.();
     turnEnds = performance.now() + TURN_MS;
   }
 }
