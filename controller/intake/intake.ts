@@ -92,8 +92,8 @@ export class Intake implements Compiler {
   readonly #options: IntakeOptions;
   readonly #flight = new SingleFlight(() => this.#exclusive(() => this.#look()));
   #queue: Promise<unknown> = Promise.resolve();
-  /** How many are under way, or wait for it. */
-  #jobs = 0;
+  /** Pushes to this controller that are under way, or wait for it. */
+  #pushes = 0;
   #wanted: Wanted | undefined;
   #pending: ReadonlyMap<string, PendingHost> = new Map();
   #trouble: Trouble | undefined;
@@ -205,10 +205,14 @@ export class Intake implements Compiler {
   }
 
   /** The branch is at this revision now; `compilation` is at hand where it has just been checked. */
-  bring(candidate: Candidate, compilation?: Compilation): Promise<void> {
-    return this.#exclusive(async () => {
-      await this.#take(candidate, compilation);
-    });
+  async bring(candidate: Candidate, compilation?: Compilation): Promise<void> {
+    const pushes = compilation === undefined ? 0 : 1;
+    this.#pushes += pushes;
+    try {
+      await this.#exclusive(() => this.#take(candidate, compilation));
+    } finally {
+      this.#pushes -= pushes;
+    }
   }
 
   async compile(tree: Tree, revision: string, rest?: Rest): Promise<Compilation> {
@@ -338,11 +342,11 @@ export class Intake implements Compiler {
 
   /**
    * What another controller brings is compiled here, too, so that all of it is known. That can wait until the hosts here have
-   * it and have told, unless there is something else to take in.
+   * it and have told, unless something is pushed to this one.
    */
   #unhurried(revision: string): Rest {
     const end_ms = performance.now() + MOST_CALM_MS;
-    const isUrgent = (): boolean => this.#jobs > 1 || performance.now() > end_ms;
+    const isUrgent = (): boolean => this.#pushes > 0 || performance.now() > end_ms;
     return async () => {
       if (revision === this.served?.revision) await this.#options.calm(isUrgent);
     };
@@ -363,10 +367,7 @@ export class Intake implements Compiler {
   }
 
   #exclusive<T>(job: () => Promise<T>): Promise<T> {
-    this.#jobs += 1;
-    const run = this.#queue.then(job, job).finally(() => {
-      this.#jobs -= 1;
-    });
+    const run = this.#queue.then(job, job);
     this.#queue = run.then(
       () => undefined,
       () => undefined,
