@@ -1,5 +1,6 @@
 import type { PauseState } from '../../desired-state/schema/report.ts';
 import type { Store } from '../store/database.ts';
+import { Turns } from './turns.ts';
 
 export interface PausesOptions {
   readonly store: Pick<Store, 'db' | 'bus'>;
@@ -15,6 +16,8 @@ export const MAX_PAUSE_MS = 7 * 24 * 3_600_000;
 export class Pauses {
   readonly #options: PausesOptions;
   readonly #pauses = new Map<string, PauseState>();
+  /** What was read earlier must not take the place of what was read, or ordered, later. */
+  readonly #turns = new Turns();
   readonly #ends: (() => void)[] = [];
 
   constructor(options: PausesOptions) {
@@ -24,10 +27,12 @@ export class Pauses {
   async open(): Promise<void> {
     const { bus } = this.#options.store;
     this.#ends.push(
-      bus.subscribe('pause', (host, sender) => (sender === 'self' ? undefined : this.#reload(host))),
-      bus.onGap(() => this.#load()),
+      bus.subscribe('pause', (host, sender) =>
+        sender === 'self' ? undefined : this.#turns.take(() => this.#reload(host)),
+      ),
+      bus.onGap(() => this.#turns.take(() => this.#load())),
     );
-    await this.#load();
+    await this.#turns.take(() => this.#load());
   }
 
   close(): void {
@@ -46,21 +51,26 @@ export class Pauses {
     const { store, now_ms } = this.#options;
     const since_ms = now_ms();
     const pause = { by: order.by, why: order.why, since_ms, until_ms: since_ms + order.for_ms };
-    await store.db
-      .insertInto('pauses')
-      .values({ host, ...pause })
-      .onConflict((conflict) => conflict.column('host').doUpdateSet(pause))
-      .execute();
-    this.#pauses.set(host, pause);
+    await this.#turns.take(async () => {
+      await store.db
+        .insertInto('pauses')
+        .values({ host, ...pause })
+        .onConflict((conflict) => conflict.column('host').doUpdateSet(pause))
+        .execute();
+      this.#pauses.set(host, pause);
+    });
     await this.#tell(host);
     return pause;
   }
 
   /** Resolves with the pause that ended; `undefined` where there was none. */
   async end(host: string): Promise<PauseState | undefined> {
-    const ended = this.get(host);
-    await this.#options.store.db.deleteFrom('pauses').where('host', '=', host).execute();
-    this.#pauses.delete(host);
+    const ended = await this.#turns.take(async () => {
+      const before = this.get(host);
+      await this.#options.store.db.deleteFrom('pauses').where('host', '=', host).execute();
+      this.#pauses.delete(host);
+      return before;
+    });
     await this.#tell(host);
     return ended;
   }
