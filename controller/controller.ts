@@ -116,7 +116,7 @@ async function startWith(
   });
   if (app.server instanceof Server) {
     makeHandshakesInTurns(app.server);
-    const held = new HeldConnections(app.server);
+    const held = new HeldConnections(app.server, (socket) => newsFirst.read(socket));
     app.addHook('preClose', async () => held.close());
   }
   const url = await app.listen({ host: options.host, port: options.port, backlog: BACKLOG });

@@ -58,13 +58,16 @@ export function wokenBy(request: IncomingMessage): Wake | undefined {
  */
 export class HeldConnections {
   readonly #server: Server;
+  /** Resolves when the next request may be read. */
+  readonly #mayRead: (socket: TLSSocket) => Promise<void>;
   readonly #idle = new Set<TLSSocket>();
   /** The last one of a connection. */
   readonly #unfinished = new WeakMap<Duplex, ServerResponse>();
   #closing = false;
 
-  constructor(server: Server) {
+  constructor(server: Server, mayRead: (socket: TLSSocket) => Promise<void> = async () => undefined) {
     this.#server = server;
+    this.#mayRead = mayRead;
     server.prependListener('request', ({ socket }, response) => {
       this.#unfinished.set(socket, response);
       response.once('close', () => {
@@ -139,13 +142,19 @@ export class HeldConnections {
 
   #awaitNext(socket: TLSSocket): void {
     const leave = (): void => void this.#idle.delete(socket);
-    const goOn = (): void => {
+    const goOn = async (): Promise<void> => {
+      await this.#mayRead(socket);
       leave();
+      if (socket.destroyed) return;
       socket.off('close', leave).off('error', ignore).off('end', destroy).off('timeout', destroy).setTimeout(0);
       this.#server.emit('secureConnection', socket);
     };
     this.#idle.add(socket);
-    socket.once('readable', goOn).once('close', leave).once('timeout', destroy).setTimeout(IDLE_MS);
+    socket
+      .once('readable', () => void goOn())
+      .once('close', leave)
+      .once('timeout', destroy)
+      .setTimeout(IDLE_MS);
   }
 }
 

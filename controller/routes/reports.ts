@@ -10,7 +10,11 @@ export function reportsRoute(app: FastifyInstance, { hosts, intake, newsFirst }:
   const replays = new Replays();
   app.post<{ Params: { readonly host: string } }>(
     '/v1/hosts/:host/reports',
-    { bodyLimit: REPORT_LIMITS.body_bytes, config: { access: 'host' }, onRequest: () => newsFirst.turn() },
+    {
+      bodyLimit: REPORT_LIMITS.body_bytes,
+      config: { access: 'host' },
+      onRequest: ({ raw }) => newsFirst.turn(raw.socket),
+    },
     async (request, reply) => {
       const { host } = request.params;
       if (!intake.knows(host)) {

@@ -21,11 +21,11 @@ import { scratch } from '../../programs/controller/git.ts';
 
 const OFFER = { connection: 'keep-alive, upgrade', upgrade: 'holdfast-held' };
 
-async function start(context: TestContext, answer: RequestListener) {
+async function start(context: TestContext, answer: RequestListener, mayRead?: (socket: Socket) => Promise<void>) {
   const authority = await Authority.open({ stateDirectory: await scratch(context), now_ms: Date.now });
   const { key, pem } = await authority.issueServer(['127.0.0.1']);
   const server = createServer({ key, cert: pem, shouldUpgradeCallback: isOfferedHeld }, answer);
-  const held = new HeldConnections(server);
+  const held = new HeldConnections(server, mayRead);
   const sockets: Duplex[] = [];
   server.on('connection', (socket) => sockets.push(socket));
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -290,6 +290,46 @@ test('requests that come while one is put away are answered after it', async (co
   held[1]?.goOn('timeout');
   const all = await text(client);
   assert.deepEqual(all.match(/"url":"[^"]*"/g), ['"url":"/1"', '"url":"/2"', '"url":"/3"']);
+});
+
+test('the next request is read when it may be; whoever goes meanwhile harms nobody', async (context) => {
+  const waiting: PromiseWithResolvers<void>[] = [];
+  const asked: (string | undefined)[] = [];
+  const { ask, port, server } = await start(
+    context,
+    (incoming, response) => {
+      asked.push(incoming.url);
+      tell(incoming, response);
+    },
+    () => {
+      const one = Promise.withResolvers<void>();
+      waiting.push(one);
+      return one.promise;
+    },
+  );
+  const encrypted = once(server, 'secureConnection');
+  await ask({ path: '/held', headers: OFFER });
+  const [socket] = await encrypted;
+  const report = ask({ method: 'POST', path: '/report' }, 'a report');
+  while (waiting.length < 1) await new Promise(setImmediate);
+  assert.equal(hasParser(socket), false);
+  assert.deepEqual(asked, ['/held']);
+  waiting[0]?.resolve();
+  assert.deepEqual(JSON.parse((await report).body), { url: '/report', hasParser: true, body: 'a report' });
+  const next = once(server, 'secureConnection');
+  const raw = connectPlain(port, '127.0.0.1');
+  const client = connect({ socket: raw, rejectUnauthorized: false }).on('error', () => undefined);
+  client.write('GET /2 HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: holdfast-held\r\n\r\n');
+  const [other] = await next;
+  const closed = new Promise((resolve) => other.once('close', resolve));
+  await once(client, 'data');
+  client.write('GET /lost HTTP/1.1\r\nHost: x\r\n\r\n');
+  while (waiting.length < 2) await new Promise(setImmediate);
+  raw.resetAndDestroy();
+  await closed;
+  waiting[1]?.resolve();
+  assert.equal((await ask({ path: '/held', headers: OFFER }, undefined)).status, 200);
+  assert.deepEqual(asked, ['/held', '/report', '/2', '/held']);
 });
 
 test('connections without a request end with the server, and answers that are still to come are the last', async (context) => {

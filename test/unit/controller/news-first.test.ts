@@ -10,6 +10,7 @@ interface Setup {
   readonly ask: (count: number) => void;
   readonly done: number[];
   readonly pass: (ms: number) => Promise<void>;
+  readonly newsFirst: NewsFirst;
 }
 
 function setup({ mock }: TestContext): Setup {
@@ -22,6 +23,7 @@ function setup({ mock }: TestContext): Setup {
   let asked = 0;
   return {
     news,
+    newsFirst,
     done,
     ask(count) {
       for (let index = 0; index < count; index += 1) {
@@ -90,4 +92,26 @@ test('who has time waits until manifests are out and all have gone on, or until 
   await Promise.all(reports).then(() => order.push('reported'));
   await calm;
   assert.deepEqual(order, ['urgent', 'reported', 'calm']);
+});
+
+test('a request that waited on its connection does not wait again, and the next one does', async (context) => {
+  const { ask, done, news, pass, newsFirst } = setup(context);
+  news.goesOut = true;
+  const [first, second] = [{}, {}];
+  let read = 0;
+  for (const connection of [first, second]) void newsFirst.read(connection).then(() => (read += 1));
+  ask(1);
+  await pass(14_000);
+  assert.equal(read, 0);
+  await pass(1_100);
+  await setImmediate();
+  assert.equal(read, 2, 'nobody waits for longer than a bound');
+  assert.deepEqual(done, [0]);
+  let turns = 0;
+  void newsFirst.turn(first).then(() => (turns += 1));
+  await setImmediate();
+  assert.equal(turns, 1);
+  void newsFirst.turn(first).then(() => (turns += 1));
+  await setImmediate();
+  assert.equal(turns, 1);
 });

@@ -22,7 +22,7 @@ test('an order that was read earlier does not take the place of what was read la
       return result;
     },
   };
-  let woken = 0;
+  const woken: string[] = [];
   const pauses = new Pauses({
     store: {
       db: store.db.withPlugin(slow),
@@ -34,9 +34,7 @@ test('an order that was read earlier does not take the place of what was read la
       },
     },
     now_ms: () => NOW_MS,
-    wake: () => {
-      woken += 1;
-    },
+    wake: (hosts) => woken.push(...hosts),
   });
   await pauses.open();
   const first = Promise.withResolvers<void>();
@@ -55,6 +53,6 @@ test('an order that was read earlier does not take the place of what was read la
   others.tell('pause', 'web-1', 'other');
   for (let turn = 0; turn < 10; turn += 1) await setImmediate();
   first.resolve();
-  while (woken < 2) await setImmediate();
+  while (woken.length < 2) await setImmediate();
   assert.equal(pauses.get('web-1'), undefined);
 });
