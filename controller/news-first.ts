@@ -26,8 +26,8 @@ export class NewsFirst {
   }
 
   /**
-   * Resolves when what has come on an idle connection may be read. To wait there takes a tenth of the memory that a request
-   * takes which waits; it does not wait again.
+   * Resolves when what has come on an idle connection may be read. What waits there has no parser and no request yet, which
+   * take more than 10 KB; it does not wait again.
    */
   async read(connection: object): Promise<void> {
     await this.turn();
