@@ -37,7 +37,7 @@ export class Fleet implements Disposable {
     for (let index = 0; index < count; index += 1) {
       const child = fork(join(import.meta.dirname, 'agents-process.ts'), {
         execArgv: ['--max-old-space-size=6144'],
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        stdio: ['ignore', process.stderr, 'inherit', 'ipc'],
       });
       if (child.pid !== undefined) setPriority(child.pid, AGENTS_NICE);
       const entry: { readonly child: ChildProcess; seen: Seen | undefined } = { child, seen: undefined };

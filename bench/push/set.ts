@@ -65,7 +65,7 @@ async function startController(folder: string, closers: (() => Promise<unknown>)
   const stateDirectory = join(folder, 'state');
   const args = ['--state-directory', stateDirectory, '--listen', listen, '--secrets', secrets, '--log-level', 'warn'];
   const child = spawn(process.execPath, [join(program, 'controller.mjs'), ...args], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', process.stderr, 'inherit'],
   });
   closers.push(() => stop(child));
   const url = `https://${listen}`;
