@@ -1,4 +1,4 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HostFacts } from '../compile/address.ts';
 import { type Compilation, compileSteps, type PendingHost } from '../compile/compile.ts';
 import type { Issue } from '../compile/issue.ts';
@@ -11,6 +11,7 @@ import type { Serving } from '../serving.ts';
 import { SingleFlight } from '../single-flight.ts';
 import { normalPrefix } from '../source/git-tree.ts';
 import { RefusedRevision } from '../source/refusal.ts';
+import { inTurns, type Rest } from './in-turns.ts';
 
 /** Where revisions come from; the real one is a `Repository`. */
 export interface Source {
@@ -79,6 +80,7 @@ export interface Good {
 const FACTS_REST = 5;
 const MOST_FACTS_REST_MS = 60_000;
 
+/** What can wait until hosts are quiet waits for so long at most: somewhere there is always one that reports. */
 const MOST_CALM_MS = 60_000;
 
 /** Distinct revisions that hosts have at the same time; more than a few only where rollouts were broken off again and again. */
@@ -378,24 +380,6 @@ export class Intake implements Compiler {
 
 /** Who brings what is found at a look. */
 const MIRROR = { actor: 'mirror', role: 'deploy', address: undefined } as const;
-
-/** How long a compilation may keep requests waiting: it lets them have their turn this often. */
-const TURN_MS = 20;
-
-/** What a compilation waits for between two turns, beside letting others have theirs. */
-type Rest = () => Promise<void>;
-
-async function inTurns(steps: Generator<void, Compilation, void>, rest?: Rest): Promise<Compilation> {
-  let turnEnds = performance.now() + TURN_MS;
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    if (performance.now() < turnEnds) continue;
-    await setImmediate();
-    await rest?.();
-    turnEnds = performance.now() + TURN_MS;
-  }
-}
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
