@@ -11,6 +11,7 @@ import type { Serving } from '../serving.ts';
 import { SingleFlight } from '../single-flight.ts';
 import { normalPrefix } from '../source/git-tree.ts';
 import { RefusedRevision } from '../source/refusal.ts';
+import { AskedAddresses } from './asked-addresses.ts';
 import { inTurns, type Rest } from './in-turns.ts';
 
 /** Where revisions come from; the real one is a `Repository`. */
@@ -24,7 +25,7 @@ export interface Source {
 export interface IntakeOptions {
   readonly source: Source;
   readonly directory: string;
-  readonly rollouts: Pick<Rollouts, 'begin' | 'renewFacts' | 'pushed' | 'current'>;
+  readonly rollouts: Pick<Rollouts, 'begin' | 'renewFacts' | 'found' | 'pushed' | 'current'>;
   readonly serving: Pick<Serving, 'get' | 'hosts'>;
   readonly secrets: SecretSources;
   readonly facts: () => ReadonlyMap<string, HostFacts>;
@@ -102,15 +103,12 @@ export class Intake implements Compiler {
   #lastLook_ms: number | undefined;
   /** Counts the changes of secrets and facts; a compilation is outdated when it was made with an earlier count. */
   #inputs = 0;
+  /** A push is compiled when it is checked, and begun later. */
+  readonly #madeWith = new WeakMap<Compilation, number>();
   #wantedInputs = -1;
   #goodInputs = -1;
   #factsChanged = false;
-  /** Hosts whose addresses went into a manifest since this process began. */
-  readonly #asked = new Set<string>();
-  /** Hosts that have reported other addresses while it was not known whether those go into a manifest. */
-  readonly #moved = new Set<string>();
-  #compiled = 0;
-  #compiling = 0;
+  readonly #addresses = new AskedAddresses();
   #factsLook: Promise<Outcome> | undefined;
   #factsRestUntil_ms = 0;
 
@@ -176,11 +174,12 @@ export class Intake implements Compiler {
 
   /** The host has reported other addresses. Only where they are part of a manifest is there something to do. */
   refreshFacts(host: string): Promise<Outcome> {
-    if (!this.#asked.has(host)) {
-      // A compilation that is under way, or is still to come, will tell.
-      if (this.#compiled === 0 || this.#compiling > 0) this.#moved.add(host);
-      return Promise.resolve({ changed: [] });
-    }
+    // A compilation that is under way, here or at another controller, may tell otherwise.
+    if (!this.#addresses.moved(host)) return Promise.resolve({ changed: [] });
+    return this.#renewAddresses();
+  }
+
+  #renewAddresses(): Promise<Outcome> {
     this.#inputs += 1;
     this.#factsChanged = true;
     this.#factsLook ??= this.#lookForFacts();
@@ -219,22 +218,16 @@ export class Intake implements Compiler {
 
   async compile(tree: Tree, revision: string, rest?: Rest): Promise<Compilation> {
     const { secrets, facts, directory } = this.#options;
+    const inputs = this.#inputs;
     const secretsOfTree = await secrets.of(tree);
     const prefix = normalPrefix(directory);
-    this.#compiling += 1;
-    try {
-      const sequence = this.#nextSequence();
-      const steps = compileSteps(tree, { ...secretsOfTree, revision, sequence, facts: facts(), prefix });
-      const compilation = await inTurns(steps, rest);
-      for (const host of compilation.asked) this.#asked.add(host);
-      return compilation;
-    } finally {
-      this.#compiling -= 1;
-      this.#compiled += 1;
-      const outdated = [...this.#moved].find((host) => this.#asked.has(host));
-      if (this.#compiling === 0) this.#moved.clear();
-      if (outdated !== undefined) void this.refreshFacts(outdated);
-    }
+    const began_ms = performance.now();
+    const sequence = this.#nextSequence();
+    const steps = compileSteps(tree, { ...secretsOfTree, revision, sequence, facts: facts(), prefix });
+    const compilation = await inTurns(steps, rest);
+    this.#madeWith.set(compilation, inputs);
+    if (this.#addresses.learn(compilation.asked, began_ms)) void this.#renewAddresses();
+    return compilation;
   }
 
   async #look(): Promise<Outcome> {
@@ -267,8 +260,10 @@ export class Intake implements Compiler {
     const inputs = this.#inputs;
     const { revision } = candidate;
     if (revision === this.#wanted?.revision && inputs === this.#wantedInputs) return this.#renewGood();
+    const fresh = given !== undefined && this.#madeWith.get(given) === inputs ? given : undefined;
+    if (fresh === undefined && (await this.#takeOver(revision, inputs))) return [];
     const { log, now_ms } = this.#options;
-    const compilation = given ?? (await this.compileRevision(revision, this.#unhurried(revision)));
+    const compilation = fresh ?? (await this.compileRevision(revision, this.#unhurried(revision)));
     const { issues } = compilation;
     const isNew = revision !== this.#wanted?.revision;
     const wasRefused = (this.#wanted?.issues.length ?? 0) > 0;
@@ -289,6 +284,23 @@ export class Intake implements Compiler {
     this.#wantedInputs = inputs;
     if (wasRefused) this.#tellAll();
     return changed;
+  }
+
+  /**
+   * What another controller has compiled and brings to the hosts is not compiled here, too: what it found is taken over.
+   * Not where secrets or addresses have changed here, nor at the start, when they may have.
+   */
+  async #takeOver(revision: string, inputs: number): Promise<boolean> {
+    if (revision !== this.served?.revision || inputs !== this.#goodInputs) return false;
+    const found = await this.#options.rollouts.found(revision);
+    if (found === undefined) return false;
+    const wasRefused = (this.#wanted?.issues.length ?? 0) > 0;
+    this.#pending = new Map(found.pending.map((one) => [one.host, one]));
+    this.#wanted = { revision, seen_ms: this.#options.now_ms(), issues: [], hosts: found.hosts };
+    this.#wantedInputs = inputs;
+    if (this.#addresses.learn(found.asked)) void this.#renewAddresses();
+    if (wasRefused) this.#tellAll();
+    return true;
   }
 
   /** What is wanted is part of every answer: hosts whose manifest stays the same hear of a refusal, and of its end, at once. */

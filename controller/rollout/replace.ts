@@ -1,4 +1,5 @@
 import type { Compilation } from '../compile/compile.ts';
+import { keepFound } from '../store/found.ts';
 import { serveNoMore } from '../store/served-tables.ts';
 import type { RolloutCause } from './model.ts';
 import type { Parts } from './parts.ts';
@@ -30,10 +31,12 @@ export async function replaceRollout(parts: Parts, replacement: Replacement): Pr
     const rollout = await insertRollout(db, begun, latest);
     await serveNoMore(db, removed);
     if (compilation === undefined) return { id: rollout, others: 0n };
+    const { hosts, pending, asked } = compilation;
+    const names = [...hosts.keys(), ...pending.keys()];
+    await keepFound(db, { revision, hosts: names, pending: [...pending.values()], asked: [...asked] });
     // Hosts for which the revision means the same have it with that.
     let query = db.updateTable('served').set({ revision }).where('revision', '!=', revision);
-    const pending = [...compilation.pending.keys()];
-    if (pending.length > 0) query = query.where('host', 'not in', pending);
+    if (pending.size > 0) query = query.where('host', 'not in', [...pending.keys()]);
     const { numUpdatedRows } = await query
       .where('host', 'not in', db.selectFrom('rollout_hosts').select('host').where('rollout', '=', rollout))
       .executeTakeFirst();

@@ -2,6 +2,7 @@ import type { Compilation } from '../compile/compile.ts';
 import type { Candidate, RolloutEvent } from '../git/ports.ts';
 import type { Serving } from '../serving.ts';
 import type { Store } from '../store/database.ts';
+import { type Found, readFound } from '../store/found.ts';
 import type { HostRecords } from '../store/host-records.ts';
 import { type Begun, begin } from './begin.ts';
 import { CatchUp } from './catch-up.ts';
@@ -105,6 +106,11 @@ export class Rollouts {
 
   begin(candidate: Candidate, compilation: Compilation): Promise<Begun> {
     return this.#turns.take(() => again(this.#parts, () => begin(this.#parts, candidate, compilation)));
+  }
+
+  /** What was found when the revision was compiled, by whatever controller; `undefined` where it is not the newest that was brought. */
+  found(revision: string): Promise<Found | undefined> {
+    return readFound(this.#parts.store.db, revision);
   }
 
   renewFacts(compilation: Compilation): Promise<void> {

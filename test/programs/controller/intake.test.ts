@@ -3,9 +3,11 @@ import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { listRevisions } from '../../../controller/store/revisions.ts';
-import { startBench } from './bench.ts';
+import { good, treeOf } from '../../unit/compile/tree.ts';
+import { startBench, until } from './bench.ts';
 import { scratch, TestRepository } from './git.ts';
 
+const ANN = { actor: 'token:ann', role: 'deploy', address: undefined } as const;
 const BROKEN = 'services:\n  nginx: { stat: running }\n';
 const STOPPED = 'services:\n  nginx: stopped\n';
 
@@ -173,6 +175,29 @@ test('another secret makes another manifest without a push', async (context) => 
   const after = await bench.manifest('web-1');
   assert.notEqual(after.etag, before.etag);
   assert.match(after.body, /another-one-entirely/);
+});
+
+test('what changes between the check of a push and its beginning is part of what hosts get', async (context) => {
+  const web = { 'roles/web.yaml': 'files:\n  /etc/key: { content: !secret api_key }\n' };
+  const repository = await TestRepository.create(context);
+  await repository.commit(web);
+  const bench = await startBench(context, repository.path);
+  await bench.intake.refresh();
+  await repository.git('checkout', '--quiet', '-b', 'pushed');
+  const db = { 'roles/db.yaml': 'services: { postgresql: stopped }\n' };
+  const revision = await repository.commit(db);
+  const checked = await bench.intake.compile(treeOf({ ...good, ...web, ...db }), revision);
+  await bench.writeSecrets('api_key: another-one-entirely\n');
+  await bench.intake.refresh();
+  await repository.git('branch', '--force', 'main', revision);
+  await bench.intake.bring({ revision, subject: '', by: ANN }, checked);
+  const isThere = async (): Promise<boolean> => (await bench.manifest('web-1')).body.includes('another-one-entirely');
+  await until(
+    'the host has the other secret',
+    async () => (await isThere()) && bench.intake.served?.revision === revision,
+  );
+  await bench.intake.idle();
+  assert.equal(await isThere(), true);
 });
 
 test('a secret that goes away breaks the revision and not the hosts', async (context) => {
