@@ -95,7 +95,6 @@ async function startWith(
     now_ms,
     tell: (some) => waiters.release(some),
     refused,
-    calm: (isUrgent) => newsFirst.calm(isUrgent),
     log: logger,
   });
   const app = buildApp({

@@ -1,9 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 /** Half as long as agents wait for the answer to a report. */
 const MOST_WAIT_MS = 15_000;
 const LOOK_EVERY_MS = 20;
-const CALM_LOOK_MS = 100;
 /** So many go on before others have their turn. */
 const AT_ONCE = 20;
 
@@ -42,11 +39,6 @@ export class NewsFirst {
       if (this.#waiting.size === 0) this.#lookAgain();
       this.#waiting.add({ since_ms: performance.now(), goOn: resolve });
     });
-  }
-
-  /** Resolves when no manifests go out and nobody waits any more, for who has time; or as soon as it `isUrgent`. */
-  async calm(isUrgent: () => boolean): Promise<void> {
-    while ((this.#goesOut() || this.#waiting.size > 0) && !isUrgent()) await sleep(CALM_LOOK_MS);
   }
 
   #lookAgain(): void {

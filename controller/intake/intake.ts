@@ -12,7 +12,7 @@ import { SingleFlight } from '../single-flight.ts';
 import { normalPrefix } from '../source/git-tree.ts';
 import { RefusedRevision } from '../source/refusal.ts';
 import { AskedAddresses } from './asked-addresses.ts';
-import { inTurns, type Rest } from './in-turns.ts';
+import { inTurns } from './in-turns.ts';
 
 /** Where revisions come from; the real one is a `Repository`. */
 export interface Source {
@@ -34,8 +34,6 @@ export interface IntakeOptions {
   readonly tell: (hosts: readonly string[]) => void;
   /** Told of each new revision that is refused. */
   readonly refused: Refused;
-  /** Resolves when hosts are not being given manifests, and do not report all at once; or as soon as it `isUrgent`. */
-  readonly calm: (isUrgent: () => boolean) => Promise<void>;
   readonly log: Log;
 }
 
@@ -81,9 +79,6 @@ export interface Good {
 const FACTS_REST = 5;
 const MOST_FACTS_REST_MS = 60_000;
 
-/** What can wait until hosts are quiet waits for so long at most: somewhere there is always one that reports. */
-const MOST_CALM_MS = 60_000;
-
 /** Distinct revisions that hosts have at the same time; more than a few only where rollouts were broken off again and again. */
 const MOST_REVISIONS = 8;
 
@@ -95,8 +90,6 @@ export class Intake implements Compiler {
   readonly #options: IntakeOptions;
   readonly #flight = new SingleFlight(() => this.#exclusive(() => this.#look()));
   #queue: Promise<unknown> = Promise.resolve();
-  /** Pushes to this controller that are under way, or wait for it. */
-  #pushes = 0;
   #wanted: Wanted | undefined;
   #pending: ReadonlyMap<string, PendingHost> = new Map();
   #trouble: Trouble | undefined;
@@ -207,16 +200,10 @@ export class Intake implements Compiler {
 
   /** The branch is at this revision now; `compilation` is at hand where it has just been checked. */
   async bring(candidate: Candidate, compilation?: Compilation): Promise<void> {
-    const pushes = compilation === undefined ? 0 : 1;
-    this.#pushes += pushes;
-    try {
-      await this.#exclusive(() => this.#take(candidate, compilation));
-    } finally {
-      this.#pushes -= pushes;
-    }
+    await this.#exclusive(() => this.#take(candidate, compilation));
   }
 
-  async compile(tree: Tree, revision: string, rest?: Rest): Promise<Compilation> {
+  async compile(tree: Tree, revision: string): Promise<Compilation> {
     const { secrets, facts, directory } = this.#options;
     const inputs = this.#inputs;
     const secretsOfTree = await secrets.of(tree);
@@ -224,7 +211,7 @@ export class Intake implements Compiler {
     const began_ms = performance.now();
     const sequence = this.#nextSequence();
     const steps = compileSteps(tree, { ...secretsOfTree, revision, sequence, facts: facts(), prefix });
-    const compilation = await inTurns(steps, rest);
+    const compilation = await inTurns(steps);
     this.#madeWith.set(compilation, inputs);
     if (this.#addresses.learn(compilation.asked, began_ms)) void this.#renewAddresses();
     return compilation;
@@ -263,7 +250,7 @@ export class Intake implements Compiler {
     const fresh = given !== undefined && this.#madeWith.get(given) === inputs ? given : undefined;
     if (fresh === undefined && (await this.#takeOver(revision, inputs))) return [];
     const { log, now_ms } = this.#options;
-    const compilation = fresh ?? (await this.compileRevision(revision, this.#unhurried(revision)));
+    const compilation = fresh ?? (await this.compileRevision(revision));
     const { issues } = compilation;
     const isNew = revision !== this.#wanted?.revision;
     const wasRefused = (this.#wanted?.issues.length ?? 0) > 0;
@@ -350,20 +337,8 @@ export class Intake implements Compiler {
   }
 
   /** A revision of the repository, as with `compile`; it may be any commit that was fetched. */
-  async compileRevision(revision: string, rest?: Rest): Promise<Compilation> {
-    return this.compile(await this.#options.source.readTree(revision), revision, rest);
-  }
-
-  /**
-   * What another controller brings is compiled here, too, so that all of it is known. That can wait until the hosts here have
-   * it and have told, unless something is pushed to this one.
-   */
-  #unhurried(revision: string): Rest {
-    const end_ms = performance.now() + MOST_CALM_MS;
-    const isUrgent = (): boolean => this.#pushes > 0 || performance.now() > end_ms;
-    return async () => {
-      if (revision === this.served?.revision) await this.#options.calm(isUrgent);
-    };
+  async compileRevision(revision: string): Promise<Compilation> {
+    return this.compile(await this.#options.source.readTree(revision), revision);
   }
 
   /**

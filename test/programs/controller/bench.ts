@@ -89,7 +89,6 @@ export async function startBench(
     now_ms,
     tell: (names) => waiters.release(names),
     refused: keepRefusals({ db: database.db, now_ms, log: quiet }),
-    calm: (isUrgent) => newsFirst.calm(isUrgent),
     log: quiet,
   });
   const shown = { repository, branch: 'main', directory: 'desired-state' };

@@ -78,22 +78,6 @@ test('nobody waits for longer than a bound, however long manifests go out', asyn
   assert.deepEqual(done, range(31));
 });
 
-test('who has time waits until manifests are out and all have gone on, or until it is urgent', async () => {
-  const news = { goesOut: true };
-  const newsFirst = new NewsFirst(() => news.goesOut);
-  const order: string[] = [];
-  let urgent = false;
-  const calm = newsFirst.calm(() => false).then(() => order.push('calm'));
-  const hurried = newsFirst.calm(() => urgent).then(() => order.push('urgent'));
-  const reports = Array.from({ length: 50 }, () => newsFirst.turn());
-  urgent = true;
-  await hurried;
-  news.goesOut = false;
-  await Promise.all(reports).then(() => order.push('reported'));
-  await calm;
-  assert.deepEqual(order, ['urgent', 'reported', 'calm']);
-});
-
 test('a request that waited on its connection does not wait again, and the next one does', async (context) => {
   const { ask, done, news, pass, newsFirst } = setup(context);
   news.goesOut = true;
