@@ -11,6 +11,7 @@ import type { Serving } from '../serving.ts';
 import { SingleFlight } from '../single-flight.ts';
 import { normalPrefix } from '../source/git-tree.ts';
 import { RefusedRevision } from '../source/refusal.ts';
+import type { Found } from '../store/found.ts';
 import { AskedAddresses } from './asked-addresses.ts';
 import { inTurns } from './in-turns.ts';
 
@@ -222,6 +223,7 @@ export class Intake implements Compiler {
     try {
       const revision = await this.#options.source.fetch();
       await this.#renewFacts();
+      await this.#renewPending();
       const changed = await this.#take(this.#candidateOf(revision));
       this.#trouble = undefined;
       return { changed };
@@ -282,12 +284,20 @@ export class Intake implements Compiler {
     const found = await this.#options.rollouts.found(revision);
     if (found === undefined) return false;
     const wasRefused = (this.#wanted?.issues.length ?? 0) > 0;
-    this.#pending = new Map(found.pending.map((one) => [one.host, one]));
+    this.#pending = pendingOf(found);
     this.#wanted = { revision, seen_ms: this.#options.now_ms(), issues: [], hosts: found.hosts };
     this.#wantedInputs = inputs;
     if (this.#addresses.learn(found.asked)) void this.#renewAddresses();
     if (wasRefused) this.#tellAll();
     return true;
+  }
+
+  /** What hosts waited for, another controller may have been told. */
+  async #renewPending(): Promise<void> {
+    const { served } = this;
+    if (this.#pending.size === 0 || served === undefined) return;
+    const found = await this.#options.rollouts.found(served.revision);
+    if (found !== undefined) this.#pending = pendingOf(found);
   }
 
   /** What is wanted is part of every answer: hosts whose manifest stays the same hear of a refusal, and of its end, at once. */
@@ -363,6 +373,10 @@ export class Intake implements Compiler {
     );
     return run;
   }
+}
+
+function pendingOf({ pending }: Found): ReadonlyMap<string, PendingHost> {
+  return new Map(pending.map((one) => [one.host, one]));
 }
 
 /** Who brings what is found at a look. */

@@ -1,5 +1,6 @@
 import type { Compilation } from '../compile/compile.ts';
 import type { Candidate } from '../git/ports.ts';
+import { keepFound } from '../store/found.ts';
 import { acceptRevision } from '../store/revisions.ts';
 import { hostsToPlan, orderOf } from './hosts-to-plan.ts';
 import { keepManifests } from './keep-manifests.ts';
@@ -28,6 +29,8 @@ export async function begin(
   await known.load();
   const { current: last, pushed } = known;
   if (last !== undefined && pushed?.revision === revision && !isOutdated(parts, compilation)) {
+    // Hosts that waited for something when it was begun may have it by now.
+    await keepFound(store.db, compilation);
     return { rollout: last.rollout, changed: [] };
   }
   const cause: RolloutCause = pushed?.revision === revision ? 'renewal' : 'push';

@@ -31,9 +31,8 @@ export async function replaceRollout(parts: Parts, replacement: Replacement): Pr
     const rollout = await insertRollout(db, begun, latest);
     await serveNoMore(db, removed);
     if (compilation === undefined) return { id: rollout, others: 0n };
-    const { hosts, pending, asked } = compilation;
-    const names = [...hosts.keys(), ...pending.keys()];
-    await keepFound(db, { revision, hosts: names, pending: [...pending.values()], asked: [...asked] });
+    await keepFound(db, compilation);
+    const { pending } = compilation;
     // Hosts for which the revision means the same have it with that.
     let query = db.updateTable('served').set({ revision }).where('revision', '!=', revision);
     if (pending.size > 0) query = query.where('host', 'not in', [...pending.keys()]);

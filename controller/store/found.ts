@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import * as v from 'valibot';
-import type { PendingHost } from '../compile/compile.ts';
+import type { Compilation, PendingHost } from '../compile/compile.ts';
 import type { Tables } from './tables.ts';
 
 const foundSchema = v.object({
@@ -25,8 +25,17 @@ export interface Found {
 
 const FOUND = 'compilation.found';
 
-/** Within the transaction that begins to bring the revision: nobody knows of the one without the other. */
-export async function keepFound(db: Kysely<Tables>, found: Found): Promise<void> {
+/** For who begins to bring the revision within the same transaction: nobody knows of the one without the other. */
+export async function keepFound(
+  db: Kysely<Tables>,
+  { revision, hosts, pending, asked }: Pick<Compilation, 'revision' | 'hosts' | 'pending' | 'asked'>,
+): Promise<void> {
+  const found: Found = {
+    revision,
+    hosts: [...hosts.keys(), ...pending.keys()],
+    pending: [...pending.values()],
+    asked: [...asked],
+  };
   const value = JSON.stringify(found);
   await db
     .insertInto('settings')

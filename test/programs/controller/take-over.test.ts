@@ -70,6 +70,17 @@ test('who waits for an address is known where it was not compiled, and gets it f
   await until('db-1 has it', async () => (await two.manifest('db-1')).body.includes('10.4.5.6'));
 });
 
+test('a host that got from another controller what it waited for waits no more', async (context) => {
+  const { one, two, push } = await startTwo(context);
+  await push({ 'roles/db.yaml': NEEDS_ADDRESS });
+  await two.intake.refresh();
+  await reportAddress(one, 'web-1');
+  await until('db-1 has it', async () => (await one.manifest('db-1')).body.includes('10.4.5.6'));
+  await one.intake.idle();
+  await two.intake.refresh();
+  assert.deepEqual((await two.inject('/v1/status')).json().pending, []);
+});
+
 test('an address that was reported before it was known that it is asked for reaches who needs it', async (context) => {
   const { one, two, push } = await startTwo(context);
   // The first does not hear of it, as what it compiles with was read just before.
