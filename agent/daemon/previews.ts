@@ -2,6 +2,7 @@ import { decodeManifest } from '../../desired-state/schema/manifest.ts';
 import { PREVIEW_LIMITS, type Preview } from '../../desired-state/schema/preview.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type RunResult, refText } from '../engine/types.ts';
+import { ControllerError } from './controller-client.ts';
 import { cut } from './report.ts';
 
 export interface PreviewsOptions {
@@ -31,7 +32,10 @@ export class Previews {
     this.#waiting += 1;
     this.#last = this.#last
       .then(() => this.#answer(id, text))
-      .catch((error: unknown) => this.#options.onProblem(`a preview could not be answered: ${reasonOf(error)}`))
+      .catch((error: unknown) => {
+        if (isTooLate(error)) return;
+        this.#options.onProblem(`a preview could not be answered: ${reasonOf(error)}`);
+      })
       .finally(() => {
         this.#waiting -= 1;
       });
@@ -55,6 +59,11 @@ export class Previews {
       return { ...nothing, problems: [cut(`this host would refuse it: ${reasonOf(error)}`)] };
     }
   }
+}
+
+/** Who asked waits for seconds, and a host may take longer: that is nobody's failure. */
+function isTooLate(error: unknown): boolean {
+  return error instanceof ControllerError && error.status === 404;
 }
 
 /** A dry run in the words of the wire, bounded. Pure. */
