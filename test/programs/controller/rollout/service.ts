@@ -190,3 +190,14 @@ export function stateOf({ rollouts }: Controller): string {
   const rollout = rollouts.current?.rollout;
   return rollout === undefined ? 'none' : `${rollout.state}${rollout.why === null ? '' : `: ${rollout.why}`}`;
 }
+
+export const CANARY = '{ canary: 1, hold: 10s }';
+
+/** A fleet of three web hosts and a database that all run revision `r1`. */
+export async function converged(world: World, rollout = CANARY): Promise<Controller> {
+  const controller = await world.start();
+  await world.push(controller, treeOfWebs(3, { rollout }), 'r1');
+  for (const host of ['db-1', 'web-1', 'web-2', 'web-3']) await world.report(controller, host);
+  assert.match(stateOf(controller), /^done/);
+  return controller;
+}
