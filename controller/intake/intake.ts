@@ -280,9 +280,9 @@ export class Intake implements Compiler {
    * Not where secrets or addresses have changed here, nor at the start, when they may have.
    */
   async #takeOver(revision: string, inputs: number): Promise<boolean> {
-    if (revision !== this.served?.revision || inputs !== this.#goodInputs) return false;
+    if (inputs !== this.#goodInputs) return false;
     const found = await this.#options.rollouts.found(revision);
-    if (found === undefined) return false;
+    if (found === undefined || revision !== this.served?.revision) return false;
     const wasRefused = (this.#wanted?.issues.length ?? 0) > 0;
     this.#pending = pendingOf(found);
     this.#wanted = { revision, seen_ms: this.#options.now_ms(), issues: [], hosts: found.hosts };

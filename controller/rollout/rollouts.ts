@@ -108,9 +108,13 @@ export class Rollouts {
     return this.#turns.take(() => again(this.#parts, () => begin(this.#parts, candidate, compilation)));
   }
 
-  /** What was found when the revision was compiled, by whatever controller; `undefined` where it is not the newest that was brought. */
-  found(revision: string): Promise<Found | undefined> {
-    return readFound(this.#parts.store.db, revision);
+  /** What was found when the newest revision was compiled, by whatever controller; `undefined` where it is not this one. */
+  async found(revision: string): Promise<Found | undefined> {
+    const found = await readFound(this.#parts.store.db, revision);
+    // Word of its rollout may still be on its way here.
+    if (found !== undefined && this.pushed?.revision !== revision)
+      await this.#turns.take(() => this.#parts.known.load());
+    return found;
   }
 
   renewFacts(compilation: Compilation): Promise<void> {
