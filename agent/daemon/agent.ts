@@ -124,6 +124,7 @@ export class Agent {
       head: async () => reportHead(this.#snapshot(), await parts.facts.read()),
       onProblem: (message) => log.warning(`the controller was not told how this host is: ${message}`),
       onDropped: (entries) => meter.count('reports.dropped', entries, {}),
+      isUnreachable: () => this.#follower?.isUnreachable === true,
       onTold: () => this.#follower?.nudge(),
       ...(random === undefined ? {} : { random }),
     });
@@ -236,6 +237,7 @@ export class Agent {
   #controllerChanged(view: ControllerView): void {
     // After the first answer, or for want of one: on the connection that is there by then.
     if (view.state === 'reachable' || view.state === 'away') this.#reporter?.start();
+    if (view.state === 'reachable') this.#reporter?.reached();
     const news = this.#controller.changed(view);
     if (news.refused) this.#reporter?.changed();
     if (news.rollout) this.#beat();

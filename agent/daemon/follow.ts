@@ -71,6 +71,7 @@ export class Follower {
   #order = 'none';
   /** Why it withholds a revision: an answer with another reason was worth its while, however soon it came. */
   #reason = '';
+  #isUnreachable = false;
   #ended: Promise<void> = Promise.resolve();
   #wake: () => void = () => {};
 
@@ -82,6 +83,11 @@ export class Follower {
 
   get view(): ControllerView {
     return this.#view;
+  }
+
+  /** Whether there was no answer at all when it last asked: whoever else tries pays for a connection, and gets none either. */
+  get isUnreachable(): boolean {
+    return this.#isUnreachable;
   }
 
   start(): void {
@@ -141,6 +147,7 @@ export class Follower {
 
   #away(error: unknown): number {
     if (this.#stop.signal.aborted) return 0;
+    this.#isUnreachable = error instanceof ControllerError && error.status === 0;
     const delay_ms = this.#backoff.next_ms(error instanceof ControllerError ? error.retryAfter_ms : 0);
     const now = Date.now();
     const { lastAnswer_ms, offered, refused, withheld } = this.#view;
@@ -159,6 +166,7 @@ export class Follower {
 
   /** `revision`: it is wanted, and means what we have already (or refuse already). */
   #answered(revision: string | undefined, withheld: Withheld | undefined): void {
+    this.#isUnreachable = false;
     const now = Date.now();
     const { state, since_ms, error: _error, nextTry_ms: _nextTry, withheld: _withheld, ...rest } = this.#view;
     this.#update({

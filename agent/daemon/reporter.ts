@@ -12,6 +12,8 @@ export interface ReporterOptions {
   readonly head: () => Promise<ReportHead>;
   readonly onProblem: (message: string) => void;
   readonly onDropped: (entries: number) => void;
+  /** Whether the controller is known to be unreachable: then nothing is tried until it is `reached`. */
+  readonly isUnreachable?: () => boolean;
   /** The controller knows now what was to be told when the report began. */
   readonly onTold?: () => void;
   readonly random?: () => number;
@@ -44,6 +46,9 @@ export class Reporter {
   #started = false;
   #stopped = false;
   #failing = false;
+  #complained = false;
+  /** The last one got no answer at all. */
+  #unreached = false;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -68,6 +73,14 @@ export class Reporter {
     if (this.#started) return;
     this.#started = true;
     this.#send();
+  }
+
+  /**
+   * The controller answers who asks it for manifests. What could not be told goes at once, on the connection that is there
+   * by then: after a restart, a handshake of its own for each report would keep the controller busy for twice as long.
+   */
+  reached(): void {
+    if (this.#unreached && this.#sending === undefined && !this.#stopped) this.#deliver();
   }
 
   /** Takes in a run; sends when it says something new, or `urgent` (a revision, a pause) asks for it. */
@@ -135,21 +148,30 @@ export class Reporter {
     this.#again = false;
     const told = new Set(this.#past);
     const pastDropped = this.#dropped;
+    const isAway = this.#options.isUnreachable?.() === true;
     let delay_ms = HEARTBEAT_MS - this.#random() * HEARTBEAT_JITTER_MS;
     try {
+      if (isAway) throw new ControllerError('the controller is away');
       await this.#options.client.report(fit(await this.#build([...told])));
       this.#past = this.#past.filter((entry) => !told.has(entry));
       this.#dropped -= pastDropped;
       this.#backoff.reset();
       if (this.#failing) await this.#spool();
       this.#failing = false;
+      this.#unreached = false;
+      this.#complained = false;
       this.#options.onTold?.();
     } catch (error) {
       delay_ms = this.#backoff.next_ms();
       // The controller does not want this body: telling it again and again would keep all later ones back.
       if (error instanceof ControllerError && UNWANTED.has(error.status)) this.#drop(told);
-      if (!this.#failing) this.#options.onProblem(error instanceof Error ? error.message : String(error));
+      // That nobody answers is told by who asks for manifests.
+      if (!this.#complained && !isAway) {
+        this.#complained = true;
+        this.#options.onProblem(error instanceof Error ? error.message : String(error));
+      }
       this.#failing = true;
+      this.#unreached = error instanceof ControllerError && error.status === 0;
       await this.#spool();
     }
     if (!this.#stopped) this.#timer = setTimeout(() => this.#deliver(), delay_ms);

@@ -55,7 +55,10 @@ export class SimulatedAgent {
       accept: (manifest, text) => this.#accept(manifest, text),
       onPreview: (id) => void this.#preview(id),
       onPause: () => undefined,
-      onChange: () => this.#reporter.start(),
+      onChange: ({ state }) => {
+        this.#reporter.start();
+        if (state === 'reachable') this.#reporter.reached();
+      },
       reported: () => this.#reporter.settled(),
       // Each real host checks its own; here thousands of checks would keep each other waiting, and the controller is what is measured.
       decode: (text): Manifest => JSON.parse(text),
@@ -79,6 +82,7 @@ export class SimulatedAgent {
       }),
       onProblem: () => undefined,
       onDropped: () => tally.error('a report was dropped'),
+      isUnreachable: () => this.#follower.isUnreachable,
       onTold: () => this.#follower.nudge(),
     });
   }
