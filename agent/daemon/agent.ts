@@ -115,7 +115,7 @@ export class Agent {
       onChange: (view) => this.#controllerChanged(view),
       onPreview: (id, text) => void previews.ask(id, text),
       onPause: (order) => void this.#followPause(order),
-      reported: async () => this.#reporter?.settled(),
+      reported: async () => (await this.#reporter?.settled()) === true,
       ...(random === undefined ? {} : { random }),
     });
     this.#reporter = new Reporter({

@@ -33,8 +33,7 @@ export async function exchange(line: Line, asked: Exchange): Promise<Answer> {
   } catch (error) {
     // The controller may have closed a kept connection in the very moment in which it was taken up again.
     if (!(error instanceof StaleConnection) || asked.signal?.aborted === true) throw error;
-    const { pool: _pool, ...fresh } = line;
-    return attempt(fresh, asked);
+    return attempt(line, asked);
   }
 }
 

@@ -38,8 +38,8 @@ export interface FollowOptions {
   readonly onPause: (order: PauseState | undefined) => void;
   /** Told when the view changed in a way that people care about. */
   readonly onChange: (view: ControllerView) => void;
-  /** Resolves when no report is on its way, within the bound of a report's own. */
-  readonly reported?: () => Promise<void>;
+  /** Resolves when no report is on its way, within the bound of a report's own; with whether one got no answer. */
+  readonly reported?: () => Promise<boolean>;
   readonly random?: () => number;
   /** Parses and checks a manifest; a crowd of simulated agents in one process has no time for the whole of it. */
   readonly decode?: typeof decodeManifest;
@@ -106,17 +106,18 @@ export class Follower {
   }
 
   async #follow(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      const delay_ms = await this.#askOnce();
+    for (let isOwed = false; !this.#stop.signal.aborted; ) {
+      const delay_ms = await this.#askOnce(isOwed);
       if (delay_ms > 0) await this.#sleep(delay_ms);
-      await this.#options.reported?.();
+      // Once: a report that fails whatever is done for it must not keep requests from being held.
+      isOwed = (await this.#options.reported?.()) === true && !isOwed;
     }
   }
 
   /** Resolves with how long to wait before the next request. */
-  async #askOnce(): Promise<number> {
-    // The first answer comes at once, so that a host that boots does not wait.
-    const hold = this.#view.state === 'reachable';
+  async #askOnce(isOwed: boolean): Promise<number> {
+    // The first answer comes at once, so that a host that boots does not wait; and so that a report that is owed finds a connection.
+    const hold = this.#view.state === 'reachable' && !isOwed;
     const wait_ms = hold ? HOLD_MS - Math.round(this.#random() * HOLD_JITTER_MS) : 0;
     const asked = performance.now();
     let answer: ManifestAnswer;

@@ -99,9 +99,10 @@ export class Reporter {
     this.#send();
   }
 
-  /** Resolves when the report that is on its way, if any, has arrived or failed. */
-  async settled(): Promise<void> {
+  /** Resolves when the report that is on its way, if any, has arrived or failed; with whether the last one got no answer. */
+  async settled(): Promise<boolean> {
     await this.#sending;
+    return this.#unreached;
   }
 
   /** Keeps on disk what was not delivered. */

@@ -14,7 +14,7 @@ interface SetupOptions {
   readonly running?: string;
   /** Whether the report of a run arrives at once. */
   readonly reports?: boolean;
-  readonly reported?: () => Promise<void>;
+  readonly reported?: () => Promise<boolean>;
 }
 
 function setup(t: TestContext, { running, reports = true, reported }: SetupOptions = {}): Setup {
@@ -90,7 +90,7 @@ test('after a new manifest the report of its run goes first, and is waited for f
 });
 
 test('a report that is still on its way after that time is waited for, so that it keeps the connection for itself', async (t) => {
-  const onTheWay = Promise.withResolvers<void>();
+  const onTheWay = Promise.withResolvers<boolean>();
   const { controller, follower, accepted } = setup(t, { reports: false, reported: () => onTheWay.promise });
   controller.serve(manifestText({ revision: 'one' }), '"1"');
   follower.start();
@@ -99,9 +99,20 @@ test('a report that is still on its way after that time is waited for, so that i
   mock.timers.tick(60_000);
   await settle();
   assert.equal(controller.asked.length, 1);
-  onTheWay.resolve();
+  onTheWay.resolve(false);
   await settle();
   assert.equal(controller.asked.length, 2);
+});
+
+test('a report that got no answer has the next request answered at once, and the one after it is held all the same', async (t) => {
+  const { controller, follower } = setup(t, { reported: async () => true });
+  controller.serve(manifestText(), '"1"');
+  follower.start();
+  await settle();
+  assert.deepEqual(
+    controller.asked.map(({ wait_ms }) => wait_ms > 0),
+    [false, false, true],
+  );
 });
 
 const refusals = [
