@@ -111,6 +111,8 @@ export class Follower {
       if (delay_ms > 0) await this.#sleep(delay_ms);
       // Once: a report that fails whatever is done for it must not keep requests from being held.
       isOwed = (await this.#options.reported?.()) === true && !isOwed;
+      // Where that got no answer, this would get none either now.
+      if (isOwed) await this.#sleep(this.#backoff.next_ms());
     }
   }
 
