@@ -77,8 +77,11 @@ export interface Compilation {
   readonly sequence: number;
   readonly hosts: ReadonlyMap<string, CompiledHost>;
   readonly pending: ReadonlyMap<string, PendingHost>;
-  /** Hosts whose addresses some manifest is made of, or waits for: another address of one of them means other manifests. */
-  readonly asked: ReadonlySet<string>;
+  /**
+   * Hosts whose addresses some manifest is made of, or waits for, with those that they had reported by then: another address
+   * of one of them means other manifests.
+   */
+  readonly asked: ReadonlyMap<string, readonly string[]>;
   /** Of the whole tree; when there is one, no manifest of this revision is for use. */
   readonly issues: readonly Issue[];
 }
@@ -125,7 +128,7 @@ export function* compileSteps(tree: Tree, options: CompileOptions): Generator<vo
     sequence: options.sequence ?? 0,
     hosts,
     pending,
-    asked,
+    asked: new Map([...asked].map((name) => [name, options.facts.get(name)?.addresses ?? []])),
     issues: issues.sorted(),
   };
 }

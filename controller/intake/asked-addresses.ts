@@ -1,30 +1,34 @@
-/** What another controller knew of addresses when it compiled cannot be told: whoever has moved may have moved since. */
-const UNKNOWN_MS = 0;
+import { isDeepStrictEqual } from 'node:util';
+import type { HostFacts } from '../compile/address.ts';
 
-/** Whose addresses go into manifests, and who has reported others before that was known. */
+/** Whose addresses go into manifests, and who has reported others to this controller. */
 export class AskedAddresses {
+  readonly #facts: () => ReadonlyMap<string, HostFacts>;
+  /** Since this process began. */
   readonly #asked = new Set<string>();
-  /** By host: when it was, by `performance.now()`. */
-  readonly #moved = new Map<string, number>();
+  readonly #moved = new Set<string>();
+
+  /** `facts`: what hosts have reported by now. */
+  constructor(facts: () => ReadonlyMap<string, HostFacts>) {
+    this.#facts = facts;
+  }
 
   /** The host has reported other addresses. Returns whether they go into a manifest, as far as it is known yet. */
   moved(host: string): boolean {
-    const isAsked = this.#asked.has(host);
-    if (!isAsked) this.#moved.set(host, performance.now());
-    return isAsked;
+    this.#moved.add(host);
+    return this.#asked.has(host);
   }
 
   /**
-   * Learns whose addresses a compilation has asked for that knew all addresses as of `facts_ms`. Returns whether one of
-   * them has reported others since: then what was compiled is outdated.
+   * Learns whose addresses a compilation has asked for, here or at another controller, and which it was made with. Returns
+   * whether it is outdated: one of them has reported others to this controller by now. What is told to another one is that
+   * one's to see.
    */
-  learn(asked: Iterable<string>, facts_ms = UNKNOWN_MS): boolean {
-    let isOutdated = false;
-    for (const host of asked) {
-      this.#asked.add(host);
-      if ((this.#moved.get(host) ?? -1) >= facts_ms) isOutdated = true;
-      this.#moved.delete(host);
-    }
-    return isOutdated;
+  learn(asked: ReadonlyMap<string, readonly string[]>): boolean {
+    for (const host of asked.keys()) this.#asked.add(host);
+    const moved = [...this.#moved].filter((host) => asked.has(host));
+    if (moved.length === 0) return false;
+    const facts = this.#facts();
+    return moved.some((host) => !isDeepStrictEqual(facts.get(host)?.addresses ?? [], asked.get(host)));
   }
 }

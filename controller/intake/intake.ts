@@ -102,12 +102,13 @@ export class Intake implements Compiler {
   #wantedInputs = -1;
   #goodInputs = -1;
   #factsChanged = false;
-  readonly #addresses = new AskedAddresses();
+  readonly #addresses: AskedAddresses;
   #factsLook: Promise<Outcome> | undefined;
   #factsRestUntil_ms = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#addresses = new AskedAddresses(options.facts);
   }
 
   /** The newest good revision; hosts have it, or get it in their turn. */
@@ -182,7 +183,7 @@ export class Intake implements Compiler {
 
   async #lookForFacts(): Promise<Outcome> {
     const rest_ms = this.#factsRestUntil_ms - performance.now();
-    if (rest_ms > 0) await sleep(rest_ms, undefined, { ref: false });
+    await sleep(Math.max(rest_ms, 0), undefined, { ref: false });
     // What is reported from here on takes another look.
     this.#factsLook = undefined;
     const began_ms = performance.now();
@@ -209,12 +210,11 @@ export class Intake implements Compiler {
     const inputs = this.#inputs;
     const secretsOfTree = await secrets.of(tree);
     const prefix = normalPrefix(directory);
-    const began_ms = performance.now();
     const sequence = this.#nextSequence();
     const steps = compileSteps(tree, { ...secretsOfTree, revision, sequence, facts: facts(), prefix });
     const compilation = await inTurns(steps);
     this.#madeWith.set(compilation, inputs);
-    if (this.#addresses.learn(compilation.asked, began_ms)) void this.#renewAddresses();
+    if (this.#addresses.learn(compilation.asked)) void this.#renewAddresses();
     return compilation;
   }
 

@@ -4,6 +4,7 @@ import { keepFound } from '../store/found.ts';
 import { acceptRevision } from '../store/revisions.ts';
 import { hostsToPlan, orderOf } from './hosts-to-plan.ts';
 import { keepManifests } from './keep-manifests.ts';
+import { keepUp } from './keep-up.ts';
 import type { Rollout, RolloutCause } from './model.ts';
 import type { Parts } from './parts.ts';
 import { planRollout } from './plan.ts';
@@ -27,6 +28,7 @@ export async function begin(
 ): Promise<Begun> {
   const { store, serving, known, log, now_ms } = parts;
   await known.load();
+  await keepUp(parts);
   const { current: last, pushed } = known;
   if (last !== undefined && pushed?.revision === revision && !isOutdated(parts, compilation)) {
     // Hosts that waited for something when it was begun may have it by now.

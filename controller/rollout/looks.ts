@@ -1,5 +1,6 @@
 import { factOf, type HostFact } from './facts.ts';
-import { isGiven, isOver, type Rollout } from './model.ts';
+import { keepUp } from './keep-up.ts';
+import { isOver, type Rollout } from './model.ts';
 import type { Parts } from './parts.ts';
 import { type Step, step } from './step.ts';
 import { takeStep } from './take-step.ts';
@@ -83,7 +84,7 @@ export class Looks {
     for (let taken = false; ; ) {
       const { current } = this.#options.known;
       if (current === undefined || isOver(current.rollout.state) || this.#closed) return taken;
-      await this.#options.serving.keepUp([...current.hosts.values()].filter(isGiven));
+      await keepUp(this.#options);
       const now_ms = this.#options.now_ms();
       const began_ms = performance.now();
       const next = step({

@@ -1,6 +1,7 @@
 import type { Compilation } from '../compile/compile.ts';
 import { give } from './give.ts';
 import { keepManifests } from './keep-manifests.ts';
+import { keepUp } from './keep-up.ts';
 import type { Parts } from './parts.ts';
 import { Conflict, updateHosts, updateRollout } from './rows.ts';
 
@@ -11,6 +12,7 @@ import { Conflict, updateHosts, updateRollout } from './rows.ts';
 export async function renewFacts(parts: Parts, compilation: Compilation): Promise<void> {
   const { serving, store, known, now_ms, changed } = parts;
   const { revision } = compilation;
+  await keepUp(parts);
   const { current } = known;
   const given = [...compilation.hosts.values()].filter((compiled) => {
     const served = serving.get(compiled.host);

@@ -111,9 +111,10 @@ export class Rollouts {
   /** What was found when the newest revision was compiled, by whatever controller; `undefined` where it is not this one. */
   async found(revision: string): Promise<Found | undefined> {
     const found = await readFound(this.#parts.store.db, revision);
-    // Word of its rollout may still be on its way here.
-    if (found !== undefined && this.pushed?.revision !== revision)
-      await this.#turns.take(() => this.#parts.known.load());
+    if (found === undefined || this.pushed?.revision === revision) return found;
+    // Word of its rollout may still be on its way here, or lost.
+    await this.#turns.take(() => this.#parts.known.load());
+    this.look();
     return found;
   }
 

@@ -7,7 +7,7 @@ const foundSchema = v.object({
   revision: v.string(),
   hosts: v.array(v.string()),
   pending: v.array(v.object({ host: v.string(), reasons: v.array(v.string()) })),
-  asked: v.array(v.string()),
+  asked: v.array(v.tuple([v.string(), v.array(v.string())])),
 });
 
 /**
@@ -19,8 +19,8 @@ export interface Found {
   /** All that it names. */
   readonly hosts: readonly string[];
   readonly pending: readonly PendingHost[];
-  /** Hosts whose addresses some manifest is made of, or waits for. */
-  readonly asked: readonly string[];
+  /** Hosts whose addresses some manifest is made of, or waits for, with those that it was compiled with. */
+  readonly asked: ReadonlyMap<string, readonly string[]>;
 }
 
 const FOUND = 'compilation.found';
@@ -30,13 +30,12 @@ export async function keepFound(
   db: Kysely<Tables>,
   { revision, hosts, pending, asked }: Pick<Compilation, 'revision' | 'hosts' | 'pending' | 'asked'>,
 ): Promise<void> {
-  const found: Found = {
+  const value = JSON.stringify({
     revision,
     hosts: [...hosts.keys(), ...pending.keys()],
     pending: [...pending.values()],
     asked: [...asked],
-  };
-  const value = JSON.stringify(found);
+  });
   await db
     .insertInto('settings')
     .values({ name: FOUND, value })
@@ -48,5 +47,6 @@ export async function keepFound(
 export async function readFound(db: Kysely<Tables>, revision: string): Promise<Found | undefined> {
   const row = await db.selectFrom('settings').select('value').where('name', '=', FOUND).executeTakeFirst();
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), foundSchema), row?.value);
-  return parsed.success && parsed.output.revision === revision ? parsed.output : undefined;
+  if (!parsed.success || parsed.output.revision !== revision) return undefined;
+  return { ...parsed.output, asked: new Map(parsed.output.asked) };
 }

@@ -37,8 +37,8 @@ async function startTwo(context: TestContext) {
   return { repository, one, two, compiled, push };
 }
 
-async function reportAddress(bench: Bench, host: string): Promise<void> {
-  const addresses = [{ interface: 'eth1', address: '10.4.5.6', family: 4 as const }];
+async function reportAddress(bench: Bench, host: string, address = '10.4.5.6'): Promise<void> {
+  const addresses = [{ interface: 'eth1', address, family: 4 as const }];
   const payload = reportOf(host, { facts: { addresses } });
   assert.equal((await bench.inject({ method: 'POST', url: `/v1/hosts/${host}/reports`, payload })).statusCode, 204);
 }
@@ -88,6 +88,30 @@ test('an address that was reported before it was known that it is asked for reac
   assert.match((await one.inject('/v1/hosts/db-1')).json().why, /waiting for web-1 to report an address/);
   await two.intake.refresh();
   await until('db-1 has it', async () => (await two.manifest('db-1')).body.includes('10.4.5.6'));
+});
+
+test('a push that was compiled with an address of before does not bring that back', async (context) => {
+  const { one, two, push } = await startTwo(context);
+  await push({ 'roles/db.yaml': NEEDS_ADDRESS });
+  await reportAddress(one, 'web-1', '10.4.5.5');
+  await until('db-1 has it', async () => (await one.manifest('db-1')).body.includes('10.4.5.5'));
+  await two.intake.refresh();
+  // The first does not hear of it, as if it had begun to compile just before.
+  await reportAddress(two, 'web-1', '10.4.5.6');
+  await until('db-1 has the other', async () => (await two.manifest('db-1')).body.includes('10.4.5.6'));
+  await two.intake.idle();
+  const revision = await push({ 'roles/db.yaml': `${NEEDS_ADDRESS}  /y: { content: y }\n` });
+  assert.match((await one.manifest('db-1')).body, /10\.4\.5\.5/);
+  await two.intake.refresh();
+  await until(
+    'db-1 has the newer one with the newer revision',
+    async () => {
+      const { body } = await two.manifest('db-1');
+      return body.includes('10.4.5.6') && body.includes(revision);
+      // Looks for other addresses leave time to each other.
+    },
+    60_000,
+  );
 });
 
 test('where secrets are others, it is compiled', async (context) => {

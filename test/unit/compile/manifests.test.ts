@@ -112,7 +112,7 @@ for (const { name, role, asked } of asking) {
   test(`it is known whose addresses went into manifests: ${name}`, () => {
     const compilation = compile({ ...good, 'roles/web.yaml': role });
     assert.deepEqual(compilation.issues, []);
-    assert.deepEqual([...compilation.asked].sort(), asked);
+    assert.deepEqual([...compilation.asked.keys()].sort(), asked);
   });
 }
 
