@@ -20,7 +20,7 @@ export function explainRefusal(stderr: string, owners: Owners): Refusal {
   const where = place === undefined ? '' : ` (${place}:${line})`;
   if (owner === undefined && place !== undefined) {
     return {
-      message: `${place} is not declared here and nginx refuses it: ${text}${where}. ${FOREIGN_HINT}`,
+      message: `${place} is not declared here and nginx refuses it: ${text}${where}${hintFor(text)}. ${FOREIGN_HINT}`,
       permanent: false,
     };
   }
@@ -68,7 +68,13 @@ function ownerByQuotedPath(text: string, owners: Owners): string | undefined {
   return undefined;
 }
 
+/** `nginx.conf` above all, which nobody has to declare. */
+const MISSING = /^open\(\) "\/etc\/nginx\/[^"]+" failed \(2:/;
+const MISSING_HINT =
+  '; where it came with the package: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss nginx-common';
+
 function hintFor(text: string): string {
+  if (MISSING.test(text)) return MISSING_HINT;
   if (text.includes('key values mismatch')) return '; the certificate and the key do not belong together';
   if (text.startsWith('host not found in upstream')) return '; the name does not resolve on this host';
   if (text.startsWith('cannot load certificate')) return '; declare it under "certificates", or mend its path';

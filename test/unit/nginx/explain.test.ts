@@ -71,6 +71,21 @@ nginx: [emerg] invalid number of arguments in "listen" directive in /etc/nginx/s
     permanent: false,
   },
   {
+    name: 'a file of the package that somebody has removed',
+    stderr: '2026/11/23 23:30:14 [emerg] 12#12: open() "/etc/nginx/nginx.conf" failed (2: No such file or directory)',
+    message:
+      'nginx refuses the configuration: open() "/etc/nginx/nginx.conf" failed (2: No such file or directory); where it came with the package: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss nginx-common',
+    permanent: false,
+  },
+  {
+    name: 'a file of the package that an undeclared one includes',
+    stderr:
+      'nginx: [emerg] open() "/etc/nginx/mime.types" failed (2: No such file or directory) in /etc/nginx/nginx.conf:14',
+    message:
+      'nginx.conf is not declared here and nginx refuses it: open() "/etc/nginx/mime.types" failed (2: No such file or directory) (nginx.conf:14); where it came with the package: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss nginx-common. Until it is mended or removed no change of nginx can take effect; "purge: true" removes undeclared sites',
+    permanent: false,
+  },
+  {
     name: 'something that is not of nginx',
     stderr: 'unshare: unshare failed: Operation not permitted',
     message: 'nginx refuses the configuration: unshare: unshare failed: Operation not permitted',
