@@ -80,9 +80,9 @@ nginx: [emerg] invalid number of arguments in "listen" directive in /etc/nginx/s
   {
     name: 'a file of the package that an undeclared one includes',
     stderr:
-      'nginx: [emerg] open() "/etc/nginx/mime.types" failed (2: No such file or directory) in /etc/nginx/nginx.conf:14',
+      'nginx: [emerg] open() "/etc/nginx/mime.types" failed (2: No such file or directory) in /etc/nginx/nginx.conf:26',
     message:
-      'nginx.conf is not declared here and nginx refuses it: open() "/etc/nginx/mime.types" failed (2: No such file or directory) (nginx.conf:14); where it came with the package: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss nginx-common. Until it is mended or removed no change of nginx can take effect; "purge: true" removes undeclared sites',
+      'nginx.conf is not declared here and nginx refuses it: open() "/etc/nginx/mime.types" failed (2: No such file or directory) (nginx.conf:26); where it came with the package: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss nginx-common. Until it is mended or removed no change of nginx can take effect; "purge: true" removes undeclared sites',
     permanent: false,
   },
   {
