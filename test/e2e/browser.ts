@@ -1,5 +1,5 @@
 /** A headless browser that looks at the site as its visitors do. */
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page, type Request } from 'playwright-core';
 import { ensureProgram } from '../hosts/engine.ts';
 
 const EXECUTABLE = '/usr/bin/chromium';
@@ -9,6 +9,9 @@ const ARGUMENTS: readonly string[] = [
   ['--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage'],
 ].flat();
 const ACTION_TIMEOUT_MS = 15_000;
+/** Chromium drops what is under way when a network of this machine comes or goes, as those of other tests do. */
+const NETWORK_CHANGED = 'net::ERR_NETWORK_CHANGED';
+const MOST_VISITS = 5;
 
 export async function openBrowser(): Promise<Browser> {
   await ensureProgram({
@@ -31,9 +34,9 @@ export class TodoPage {
     const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 900, height: 700 } });
     const page = await context.newPage();
     page.setDefaultTimeout(ACTION_TIMEOUT_MS);
-    await page.goto(url);
-    await page.locator('main:not([aria-busy])').waitFor();
-    return new TodoPage(page);
+    const opened = new TodoPage(page);
+    await opened.#visit(() => page.goto(url));
+    return opened;
   }
 
   async add(title: string): Promise<void> {
@@ -53,8 +56,7 @@ export class TodoPage {
   }
 
   async reload(): Promise<void> {
-    await this.page.reload();
-    await this.page.locator('main:not([aria-busy])').waitFor();
+    await this.#visit(() => this.page.reload());
   }
 
   /** `title`, or `title (done)` for a completed one. */
@@ -66,6 +68,28 @@ export class TodoPage {
         return (await item.locator('.toggle').isChecked()) ? `${title} (done)` : title;
       }),
     );
+  }
+
+  /** Waits until the page shows the todos; again where that was cut off by a change of the networks. */
+  async #visit(load: () => Promise<unknown>): Promise<void> {
+    const { page } = this;
+    for (let visit = 1; ; visit += 1) {
+      let isCutOff = false;
+      const look = (request: Request): void => {
+        isCutOff ||= request.failure()?.errorText === NETWORK_CHANGED;
+      };
+      page.on('requestfailed', look);
+      try {
+        await load();
+        await page.locator('main:not([aria-busy])').waitFor();
+        return;
+      } catch (error) {
+        isCutOff ||= String(error).includes(NETWORK_CHANGED);
+        if (!isCutOff || visit === MOST_VISITS) throw error;
+      } finally {
+        page.off('requestfailed', look);
+      }
+    }
   }
 
   /** Does something, and waits until the server has answered that it took it. */
