@@ -109,8 +109,9 @@ export class Follower {
     for (let isOwed = false; !this.#stop.signal.aborted; ) {
       const delay_ms = await this.#askOnce(isOwed);
       if (delay_ms > 0) await this.#sleep(delay_ms);
-      // Once: a report that fails whatever is done for it must not keep requests from being held.
-      isOwed = (await this.#options.reported?.()) === true && !isOwed;
+      const gotNoAnswer = (await this.#options.reported?.()) === true;
+      // Once: a report that fails whatever is done for it must not keep requests from being held. While the controller is away, none is.
+      isOwed = gotNoAnswer && !isOwed && this.#view.state === 'reachable';
       // Where that got no answer, this would get none either now.
       if (isOwed) await this.#sleep(this.#backoff.next_ms());
     }

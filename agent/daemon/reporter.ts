@@ -77,7 +77,7 @@ export class Reporter {
 
   /**
    * The controller answers who asks it for manifests. What could not be told goes at once, on the connection that is there
-   * by then: after a restart, a handshake of its own for each report would keep the controller busy for twice as long.
+   * by then: after a restart, each report would take a handshake of its own.
    */
   reached(): void {
     if (this.#unreached && this.#sending === undefined && !this.#stopped) this.#deliver();

@@ -69,12 +69,12 @@ function ownerByQuotedPath(text: string, owners: Owners): string | undefined {
 }
 
 /** `nginx.conf` above all, which nobody has to declare. */
-const MISSING = /^open\(\) "\/etc\/nginx\/[^"]+" failed \(2:/;
+const isMissing = (text: string): boolean => text.startsWith(`open() "${TREE}/`) && text.includes('" failed (2:');
 const MISSING_HINT =
   '; where it came with the package: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss nginx-common';
 
 function hintFor(text: string): string {
-  if (MISSING.test(text)) return MISSING_HINT;
+  if (isMissing(text)) return MISSING_HINT;
   if (text.includes('key values mismatch')) return '; the certificate and the key do not belong together';
   if (text.startsWith('host not found in upstream')) return '; the name does not resolve on this host';
   if (text.startsWith('cannot load certificate')) return '; declare it under "certificates", or mend its path';

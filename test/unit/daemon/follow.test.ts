@@ -118,6 +118,19 @@ test('after a report that got no answer the next request comes after a pause and
   );
 });
 
+test('a report that is owed does not make the tries rarer while the controller is away', async (t) => {
+  const { controller, follower } = setup(t, { reported: async () => true });
+  controller.goAway();
+  follower.start();
+  await settle();
+  // Half of 10 s, of 20 s and of 40 s.
+  for (const [index, delay_ms] of [5_000, 10_000, 20_000].entries()) {
+    mock.timers.tick(delay_ms);
+    await settle();
+    assert.equal(controller.asked.length, index + 2);
+  }
+});
+
 const refusals = [
   { name: 'garbage', text: '<html>502 Bad Gateway</html>', reason: /not JSON/ },
   { name: 'a manifest cut short', text: manifestText().slice(0, 200), reason: /not JSON/ },
