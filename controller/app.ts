@@ -1,5 +1,6 @@
 import type { ServerOptions } from 'node:https';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Bells } from './bells.ts';
 import type { Fleet } from './fleet.ts';
 import type { DesiredState } from './git/desired-state.ts';
 import { isOfferedHeld } from './held-connections.ts';
@@ -29,6 +30,7 @@ export interface Services extends Omit<Fleet, 'close'> {
   readonly intake: Intake;
   readonly hosts: Hosts;
   readonly waiters: Waiters;
+  readonly bells: Bells;
   readonly newsFirst: NewsFirst;
   readonly trust: Trust;
   /** What has happened. */

@@ -2,6 +2,7 @@ import { Server } from 'node:https';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { buildApp } from './app.ts';
+import { Bells } from './bells.ts';
 import { openFleet } from './fleet.ts';
 import { openDesiredState } from './git/desired-state.ts';
 import { makeHandshakesInTurns } from './handshakes.ts';
@@ -73,7 +74,9 @@ async function startWith(
   const names = serverNames(options.names, options.host);
   const certificate = await ServerCertificate.issue({ authority: trust.authority, names, now_ms });
   const waiters = new Waiters();
-  const newsFirst = new NewsFirst(() => waiters.letsGo);
+  const bells = new Bells({ waiters, mostHeld: options.heldRequests, mostWait_s: options.silentAfter_ms / 2000 });
+  // Who comes from a bell to report would have a connection with TLS for as long as it waits.
+  const newsFirst = new NewsFirst(() => waiters.letsGo && bells.count === 0);
   const statsd =
     options.statsd &&
     (await RolloutStatsd.open({ ...options.statsd, onError: (error) => logger.warn({ err: error }, 'statsd') }));
@@ -103,6 +106,7 @@ async function startWith(
       intake,
       hosts,
       waiters,
+      bells,
       newsFirst,
       trust,
       store: database,
@@ -114,9 +118,12 @@ async function startWith(
     tls: certificate.context,
   });
   if (app.server instanceof Server) {
-    makeHandshakesInTurns(app.server);
+    makeHandshakesInTurns(app.server, { plain: (socket) => bells.take(socket) });
     const held = new HeldConnections(app.server, (socket) => newsFirst.read(socket));
-    app.addHook('preClose', async () => held.close());
+    app.addHook('preClose', async () => {
+      held.close();
+      bells.close();
+    });
   }
   const url = await app.listen({ host: options.host, port: options.port, backlog: BACKLOG });
   if (app.server instanceof Server) certificate.keepFresh(app.server, logger);

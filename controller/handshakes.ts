@@ -10,6 +10,15 @@ interface Bounds {
   readonly wait_ms: number;
 }
 
+interface Options {
+  readonly bounds?: Bounds;
+  /** Takes a connection on which the first byte is none of TLS. */
+  readonly plain?: (socket: Socket) => void;
+}
+
+/** The first byte of a client that speaks TLS: the type of a record with a handshake (RFC 8446, 5.1). */
+const HANDSHAKE_RECORD = 22;
+
 /** Enough at once to keep a processor busy while answers are on their way through the network. */
 const BOUNDS: Bounds = { atOnce: 32, turn_ms: 300, wait_ms: 8_000 };
 
@@ -19,12 +28,19 @@ const BOUNDS: Bounds = { atOnce: 32, turn_ms: 300, wait_ms: 8_000 };
  * take longer than its client waits, so that all begin again, for ever. In turns, as many succeed as the machine can make;
  * the others are reset before they have cost anything, and come back after the pause that agents make.
  */
-export function makeHandshakesInTurns(server: Server, bounds: Bounds = BOUNDS): void {
+export function makeHandshakesInTurns(
+  server: Server,
+  { bounds = BOUNDS, plain = (socket) => void socket.destroy() }: Options = {},
+): void {
   const begin = server.listeners('connection');
   server.removeAllListeners('connection');
-  const turns = new Turns(bounds, (socket) => {
-    for (const listener of begin) listener.call(server, socket);
-  });
+  const turns = new Turns(
+    bounds,
+    (socket) => {
+      for (const listener of begin) listener.call(server, socket);
+    },
+    plain,
+  );
   server.on('connection', (socket: Socket) => turns.arrive(socket));
   server.on('secureConnection', (socket) => turns.end(socket));
   server.on('tlsClientError', (_error, socket) => turns.end(socket));
@@ -35,14 +51,16 @@ type Peer = Pick<Socket, 'remoteAddress' | 'remotePort'>;
 class Turns {
   readonly #bounds: Bounds;
   readonly #begin: (socket: Socket) => void;
+  readonly #plain: (socket: Socket) => void;
   /** How each begins; the one who has waited for the longest first. */
   readonly #waiting = new Map<Socket, () => void>();
   /** By whom; each with the timer that ends it. */
   readonly #running = new Map<string, NodeJS.Timeout>();
 
-  constructor(bounds: Bounds, begin: (socket: Socket) => void) {
+  constructor(bounds: Bounds, begin: (socket: Socket) => void, plain: (socket: Socket) => void) {
     this.#bounds = bounds;
     this.#begin = begin;
+    this.#plain = plain;
   }
 
   arrive(socket: Socket): void {
@@ -60,6 +78,16 @@ class Turns {
     // Who says nothing takes no place in the queue.
     const queue = (): void => {
       if (socket.destroyed) return;
+      const first: Buffer | null = socket.read(1);
+      if (first !== null) {
+        socket.unshift(first);
+        if (first[0] !== HANDSHAKE_RECORD) {
+          leave();
+          socket.off('close', leave).off('error', ignore);
+          this.#plain(socket);
+          return;
+        }
+      }
       clearTimeout(timer);
       timer = setTimeout(reset, this.#bounds.wait_ms);
       this.#waiting.set(socket, begin);

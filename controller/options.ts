@@ -35,6 +35,8 @@ export interface ControllerOptions {
   readonly port: number;
   readonly poll_ms: number;
   readonly silentAfter_ms: number;
+  /** So many requests are held on connections with TLS; see `bells.ts`. */
+  readonly heldRequests: number;
   /** Where events and metrics of rollouts go. */
   readonly statsd: { readonly host: string; readonly port: number } | undefined;
   readonly logLevel: string;
@@ -72,6 +74,8 @@ Serves to each host the manifest that the desired state in a git repository decl
   --poll DURATION          how often to look at the repository (default: 10s); pushes to a repository on this
                            machine are seen at once
   --silent-after DURATION  a host that has not called for so long is called silent (default: 15m)
+  --held-requests COUNT    so many agents wait for news on a connection with TLS, which takes 60 KB; the others wait at
+                           a bell, which takes 6 KB and has their news a few milliseconds later (default: 1000)
   --database-url-file FILE the URL of a PostgreSQL database, mode 0600: any number of controllers share it (or the
                            variable DATABASE_URL; default: controller.db in the state directory, for one controller)
   --master-key-file FILE   what the database seals secrets with, mode 0600, the same for all controllers of a database
@@ -127,6 +131,7 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): C
     port,
     poll_ms: duration('--poll', values.poll, 1000),
     silentAfter_ms: duration('--silent-after', values['silent-after'], 1000),
+    heldRequests: count('--held-requests', values['held-requests']),
     statsd: values.statsd === undefined ? undefined : parseAddress('--statsd', values.statsd),
     logLevel: values['log-level'],
   };
@@ -156,6 +161,7 @@ function parse(args: readonly string[]) {
         'admin-token-file': { type: 'string' },
         poll: { type: 'string', default: '10s' },
         'silent-after': { type: 'string', default: '15m' },
+        'held-requests': { type: 'string', default: '1000' },
         'database-url-file': { type: 'string' },
         'master-key-file': { type: 'string' },
         'keep-history': { type: 'string', default: '90d' },
@@ -210,6 +216,11 @@ function parseAddress(option: string, text: string): { readonly host: string; re
 /** Anything but `scheme://…` and `user@host:path` is a path. */
 function isPath(repository: string): boolean {
   return !/^[\w+.-]+:\/\//.test(repository) && !/^[^/:]+:/.test(repository);
+}
+
+function count(option: string, text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new UsageError(`${option} expects a number such as 1000`);
+  return Number(text);
 }
 
 function duration(option: string, text: string, least_ms: number): number {

@@ -26,7 +26,7 @@ export const MAX_WAIT_S = SLOTS - 1;
  * So many are let go before others have their answers. A crowd that comes all at once waits for each other until it gives
  * up, and comes again; in turns, nobody waits for long, and the last one is served no later.
  */
-const MOST_UNANSWERED = 50;
+const MOST_UNANSWERED = 200;
 /** A client that takes its answer slowly keeps nobody else from theirs for longer. */
 const TURN_BOUND_MS = 2000;
 

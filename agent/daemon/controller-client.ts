@@ -1,10 +1,11 @@
 import type { Preview } from '../../desired-state/schema/preview.ts';
 import type { PauseState, Report } from '../../desired-state/schema/report.ts';
 import { ENROLL } from '../enroll/identity.ts';
+import { BellNotTaken, waitAtBell } from './bell.ts';
 import type { AgentConfig } from './config.ts';
 import { Credentials } from './credentials.ts';
 import { type Answer, type Exchange, exchange as exchangeWith, reasonIn, reasonOf } from './exchange.ts';
-import { ACCEPTS, ordersOf } from './orders.ts';
+import { ACCEPTS, BELL, ordersOf } from './orders.ts';
 
 /** The controller did not answer, or not with what was asked for. `retryAfter_ms` is what it asked for itself. */
 export class ControllerError extends Error {
@@ -47,18 +48,20 @@ export interface Withheld {
   readonly state?: string;
 }
 
+export interface ManifestQuestion {
+  readonly etag: string | undefined;
+  readonly wait_ms: number;
+  /** `since_ms` of the pause that it was last told of, or `none`. */
+  readonly pauseKnown: string;
+  readonly signal: AbortSignal;
+}
+
 export interface ControllerClient {
   /**
-   * While the manifest still is the one of `etag`, the controller holds the request for up to `wait_ms`. Rejects with
-   * `ControllerError`.
+   * While the manifest still is the one of `etag`, the controller holds the request for up to `wait_ms`, or has it wait at a
+   * bell for as long as it likes. Rejects with `ControllerError`.
    */
-  manifest(options: {
-    readonly etag: string | undefined;
-    readonly wait_ms: number;
-    /** `since_ms` of the pause that it was last told of, or `none`. */
-    readonly pauseKnown: string;
-    readonly signal: AbortSignal;
-  }): Promise<ManifestAnswer>;
+  manifest(asked: ManifestQuestion): Promise<ManifestAnswer>;
   report(report: Report): Promise<void>;
   /** The answer to a preview. */
   preview(id: string, preview: Preview): Promise<void>;
@@ -66,6 +69,8 @@ export interface ControllerClient {
 
 /** A controller that knows the offer spends less memory on the connection while it holds the request; no other needs to. */
 const HELD = { connection: 'keep-alive, upgrade', upgrade: 'holdfast-held' } as const;
+/** Where a bell could not be waited at, requests are held for so long. */
+const NO_BELL_MS = 600_000;
 const CONNECT_AND_ANSWER_MS = 15_000;
 /** A controller that has manifests to send to thousands of hosts lets reports wait for some seconds. */
 const REPORT_TAKEN_MS = 30_000;
@@ -78,9 +83,11 @@ export function createControllerClient(
   agentVersion: string,
   credentials: Credentials = new Credentials(config.stateDirectory),
 ): ControllerClient {
+  const { controller } = config;
   const hostPath = `/v1/hosts/${encodeURIComponent(config.host)}`;
   const userAgent = `holdfast-agent/${agentVersion}`;
   const exchange = (asked: Exchange): Promise<Answer> => send({ config, userAgent, credentials, asked });
+  let noBellUntil_ms = 0;
   const post = async (path: string, body: object): Promise<void> => {
     const answer = await exchange({
       method: 'POST',
@@ -92,23 +99,50 @@ export function createControllerClient(
     });
     if (answer.status < 200 || answer.status > 299) throw refusal(config, answer);
   };
+  const ask = ({ etag, wait_ms, pauseKnown, signal }: ManifestQuestion, takesBell: boolean): Promise<Answer> =>
+    exchange({
+      method: 'GET',
+      path: `${hostPath}/manifest${wait_ms > 0 ? `?wait=${Math.round(wait_ms / 1000)}` : ''}`,
+      headers: {
+        accept: 'application/json',
+        'accept-encoding': 'gzip',
+        'holdfast-accepts': takesBell ? `${ACCEPTS}, ${BELL}` : ACCEPTS,
+        'holdfast-pause-known': pauseKnown,
+        ...(etag === undefined ? {} : { 'if-none-match': etag }),
+        ...(wait_ms > 0 ? HELD : {}),
+      },
+      timeout_ms: wait_ms + CONNECT_AND_ANSWER_MS,
+      max_bytes: MAX_MANIFEST_BYTES,
+      signal,
+    });
+  /** Resolves with whether it has rung: where it could not be waited at, requests are held. */
+  const isRung = async (token: string, signal: AbortSignal): Promise<boolean> => {
+    credentials.keepConnections(false);
+    try {
+      await waitAtBell({ controller, token, signal });
+      return true;
+    } catch (error) {
+      if (!(error instanceof BellNotTaken)) {
+        throw new ControllerError(`${controller.origin}: ${reasonOf(error)}`, { cause: error });
+      }
+      noBellUntil_ms = performance.now() + NO_BELL_MS;
+      return false;
+    } finally {
+      credentials.keepConnections(true);
+    }
+  };
+  /** Waits by a held request or at a bell, as the controller has it. */
+  const askAndWait = async (asked: ManifestQuestion): Promise<Answer> => {
+    const takesBell = controller.protocol === 'https:' && asked.wait_ms > 0 && performance.now() >= noBellUntil_ms;
+    const answer = await ask(asked, takesBell);
+    const token = takesBell ? header(answer, 'holdfast-bell') : undefined;
+    if (token === undefined) return answer;
+    return ask((await isRung(token, asked.signal)) ? { ...asked, wait_ms: 0 } : asked, false);
+  };
   return {
-    async manifest({ etag, wait_ms, pauseKnown, signal }) {
-      const answer = await exchange({
-        method: 'GET',
-        path: `${hostPath}/manifest${wait_ms > 0 ? `?wait=${Math.round(wait_ms / 1000)}` : ''}`,
-        headers: {
-          accept: 'application/json',
-          'accept-encoding': 'gzip',
-          'holdfast-accepts': ACCEPTS,
-          'holdfast-pause-known': pauseKnown,
-          ...(etag === undefined ? {} : { 'if-none-match': etag }),
-          ...(wait_ms > 0 ? HELD : {}),
-        },
-        timeout_ms: wait_ms + CONNECT_AND_ANSWER_MS,
-        max_bytes: MAX_MANIFEST_BYTES,
-        signal,
-      });
+    async manifest(asked) {
+      const { etag } = asked;
+      const answer = await askAndWait(asked);
       const { preview, ...orders } = ordersOf(answer.headers);
       const told = { revision: header(answer, 'holdfast-revision'), ...withheldOf(answer), ...orders };
       if (answer.status === 200 && preview !== undefined) {

@@ -21,6 +21,7 @@ export class Credentials {
   readonly #start = randomBytes(START_BYTES).toString('hex');
   #current: Credential | undefined;
   #seen = '';
+  #keepsConnections = true;
 
   constructor(stateDirectory: string) {
     this.#stateDirectory = stateDirectory;
@@ -48,10 +49,19 @@ export class Credentials {
         cert: identity.certificate,
         ca: identity.ca,
       }),
-      pool: newPool(),
+      pool: newPool(() => this.#keepsConnections),
     };
     this.#seen = seen;
     return this.#current;
+  }
+
+  /** Whether a connection is kept for the next request; where not, those that are kept already are closed. */
+  keepConnections(keeps: boolean): void {
+    this.#keepsConnections = keeps;
+    if (keeps) return;
+    for (const sockets of Object.values(this.#current?.pool.freeSockets ?? {})) {
+      for (const socket of sockets ?? []) socket.destroy();
+    }
   }
 
   close(): void {
@@ -63,12 +73,12 @@ export class Credentials {
  * Keeps the connection of the held requests alone. What a report or an answer took beside it would be of no use before the
  * controller closes it, and of 10,000 agents it would be 10,000 connections more.
  */
-function newPool(): Agent {
+function newPool(keeps: () => boolean): Agent {
   const pool: Agent = new (process.getBuiltinModule('node:https').Agent)({ keepAlive: true, maxFreeSockets: 1 });
   const keep = pool.keepSocketAlive.bind(pool);
   pool.keepSocketAlive = (socket) => {
     const inUse = Object.values(pool.sockets).reduce((count, sockets) => count + (sockets?.length ?? 0), 0);
-    return inUse <= 1 && keep(socket);
+    return keeps() && inUse <= 1 && keep(socket);
   };
   return pool;
 }

@@ -13,6 +13,8 @@ export interface Orders {
 
 /** What this agent understands, for the header `holdfast-accepts`. */
 export const ACCEPTS = 'preview, pause';
+/** And this, with a request that may be held: see `bell.ts`. */
+export const BELL = 'bell';
 
 const PREVIEW_ID = /^[\w-]{1,64}$/;
 

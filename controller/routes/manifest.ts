@@ -19,6 +19,9 @@ interface Route {
  *
  * Who offers `Upgrade: holdfast-held` with a request that may be held costs less memory meanwhile; see `HeldConnections`.
  *
+ * Where enough requests are held, who says that it knows of them (`holdfast-accepts: bell`) is answered 304 at once, with
+ * the token of a bell to wait at (`holdfast-bell`); see `Bells`.
+ *
  * Beside that each answer tells of a pause that an operator has ordered (`holdfast-pause`) and of a newer revision that
  * the host does not get (`holdfast-wanted-revision`, `holdfast-why-different`). To an agent that accepts previews
  * (`holdfast-accepts: preview`) the answer may be a manifest that it shall only look at (`holdfast-preview: ID`).
@@ -27,12 +30,18 @@ export function manifestRoute(app: FastifyInstance, services: Services): void {
   app.get<Route>('/v1/hosts/:host/manifest', { config: { access: 'host' } }, async (request, reply) => {
     const { host } = request.params;
     services.hosts.seenIfKnown(host);
+    services.bells.heard(host);
     const seconds = waitOf(request);
     if (seconds > 0) reply.header('preference-applied', `wait=${seconds}`);
     let wake = wokenBy(request.raw);
     if (wake === undefined && seconds > 0 && isCurrent(request, find(services, host))) {
       if (await preview(request, reply, services)) return reply;
       if (knowsPause(request, services)) {
+        const bell = takesBell(request) ? services.bells.offer(host) : undefined;
+        if (bell !== undefined) {
+          reply.headers({ 'holdfast-bell': bell, connection: 'close' });
+          return answer(request, tell(reply, services, host), services, find(services, host));
+        }
         const away = putAway(request.raw);
         if (away !== undefined) {
           services.waiters.hold(host, seconds, away.connection, away.goOn);
@@ -48,6 +57,10 @@ export function manifestRoute(app: FastifyInstance, services: Services): void {
     if (isCurrent(request, served) && (await preview(request, reply, services))) return reply;
     return answer(request, tell(reply, services, host), services, served);
   });
+}
+
+function takesBell({ headers }: FastifyRequest): boolean {
+  return /\bbell\b/.test(String(headers['holdfast-accepts'] ?? ''));
 }
 
 function find({ intake, serving, rollouts }: Services, host: string): ServedManifest {

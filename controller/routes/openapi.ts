@@ -79,7 +79,16 @@ export const routePaths = {
       ],
       responses: {
         200: json('The manifest, with its secrets in clear; packed by gzip for who accepts that.'),
-        304: { description: 'The known manifest is the current one.' },
+        304: {
+          description: 'The known manifest is the current one.',
+          headers: {
+            'holdfast-bell': {
+              description:
+                'Where to wait without TLS, for who said "holdfast-accepts: bell": the request is not held. On a connection of its own to this port, say "holdfast-bell/1 TOKEN" and a line feed; "ok" follows, and "ring" when there may be news.',
+              schema: text,
+            },
+          },
+        },
         ...refused,
         404: problem,
         503: problem,

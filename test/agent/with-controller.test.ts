@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { AgentStatus } from '../../agent/daemon/status.ts';
 import { bundleAgent } from '../../bootstrap/bundle.ts';
@@ -17,7 +17,15 @@ const CONTROLLER = join(import.meta.dirname, '../../controller/main.ts');
 const STOP_BOUND_MS = 10_000;
 
 /** The bundled agent and the real controller on this machine; the manifest has nothing but a folder of the test's own. */
-test('a push converges within moments, a broken one never arrives, and the agent outlives its controller', async (t) => {
+for (const [where, heldRequests] of [
+  ['over a held request', '1'],
+  ['at a bell', '0'],
+] as const) {
+  test(`${where}: a push converges within moments, a broken one never arrives, and the agent outlives its controller`, (t) =>
+    followsItsController(t, heldRequests));
+}
+
+async function followsItsController(t: TestContext, heldRequests: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-wire-'));
   const children: ChildProcess[] = [];
   t.after(async () => {
@@ -44,7 +52,8 @@ test('a push converges within moments, a broken one never arrives, and the agent
   };
   const listen = `127.0.0.1:${port}`;
   const controllerState = join(folder, 'controller');
-  const options = ['--repository', repository, '--listen', listen, '--state-directory', controllerState];
+  const paths = ['--repository', repository, '--state-directory', controllerState];
+  const options = [...paths, '--listen', listen, '--held-requests', heldRequests];
   const controller = start([CONTROLLER, ...options, '--log-level', 'error']);
   const url = `https://${listen}`;
   const operator = await poll(() => Operator.of(url, controllerState).catch(() => undefined));
@@ -118,7 +127,7 @@ test('a push converges within moments, a broken one never arrives, and the agent
     (await poll(async () => ((await content()) === 'two' ? true : undefined))) === true,
     'healed without controller',
   );
-});
+}
 
 /** Resolves to a function that commits a role and so publishes it. */
 async function createRepository(path: string): Promise<(role: string) => Promise<void>> {

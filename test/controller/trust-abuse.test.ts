@@ -1,7 +1,9 @@
 /** Tries to wear it out: a real controller as a process, real TLS. It stays up, and small. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { connect as connectPlain, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
@@ -40,7 +42,15 @@ function raw(way: object = {}): Promise<TLSSocket> {
   });
 }
 
-function ended(socket: TLSSocket): Promise<string> {
+/** Speaks no TLS. */
+async function plain(): Promise<Socket> {
+  const { hostname, port } = new URL(controller.url);
+  const socket = connectPlain({ host: hostname, port: Number(port), localAddress: stranger().localAddress });
+  await once(socket, 'connect');
+  return socket;
+}
+
+function ended(socket: Socket): Promise<string> {
   let text = '';
   socket.on('data', (chunk) => {
     text += chunk.toString();
@@ -91,22 +101,45 @@ test('whoever sends a request slowly is shown out, and others are served meanwhi
   const headers = await raw();
   const body = await raw();
   const quiet = await raw();
+  const withoutTls = await plain();
   body.write('POST /v1/enroll HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{');
   const drip = setInterval(() => {
     if (!headers.destroyed) headers.write('X');
     if (!body.destroyed) body.write(' ');
+    if (!withoutTls.destroyed) withoutTls.write('h');
   }, 500);
   headers.write('GET /v1/status HTTP/1.1\r\nX-');
   try {
     const begun = performance.now();
-    const all = Promise.all([ended(headers), ended(body), ended(quiet)]);
+    const all = Promise.all([ended(headers), ended(body), ended(quiet), ended(withoutTls)]);
     assert.equal((await web.call({ path: 'manifest' })).status, 200);
     await Promise.race([all, delay(40_000).then(() => Promise.reject(new Error('still connected after 40 s')))]);
     assert.ok(performance.now() - begun > 5000, 'whoever is only slow is given some seconds');
   } finally {
     clearInterval(drip);
-    for (const socket of [headers, body, quiet]) socket.destroy();
+    for (const socket of [headers, body, quiet, withoutTls]) socket.destroy();
   }
+});
+
+test('who speaks no TLS is told nothing, whatever it says and however many there are', async () => {
+  const said = [
+    'GET /v1/hosts/web-1/manifest HTTP/1.1\r\nHost: x\r\n\r\n',
+    `holdfast-bell/1 ${randomBytes(16).toString('base64url')}\n`,
+    'holdfast-bell/1 ../../etc/passwd\n',
+    randomBytes(1000),
+  ];
+  const earlier = await memory_mb();
+  for (let round = 0; round < 50; round += 1) {
+    const sockets = await Promise.all(said.map(() => plain()));
+    const answers = Promise.all(sockets.map((socket) => ended(socket)));
+    for (const [index, socket] of sockets.entries()) socket.write(said[index] ?? '');
+    assert.deepEqual(new Set(await answers), new Set(['']));
+  }
+  const loud = await plain();
+  const closed = ended(loud);
+  loud.write(Buffer.alloc(64 * 1024 * 1024, 'x'));
+  assert.equal(await closed, '');
+  assert.ok((await memory_mb()) - earlier < 60, 'memory grew');
 });
 
 test('who fails again and again is told to wait; who has a good credential is not', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { buildApp } from '../../../controller/app.ts';
+import { Bells } from '../../../controller/bells.ts';
 import { type Fleet, openFleet } from '../../../controller/fleet.ts';
 import { AllowedSigners } from '../../../controller/git/signatures.ts';
 import { SignedSource } from '../../../controller/git/signed-source.ts';
@@ -71,6 +72,7 @@ export async function startBench(
   const records = new HostRecords(database, quiet);
   await records.open();
   const waiters = new Waiters();
+  const bells = new Bells({ waiters, mostHeld: 1000 });
   const newsFirst = new NewsFirst(() => waiters.letsGo);
   const now_ms = () => clock.now_ms;
   const fleet = await openFleet({ store: database, records, waiters, now_ms, log: quiet });
@@ -94,7 +96,7 @@ export async function startBench(
   const shown = { repository, branch: 'main', directory: 'desired-state' };
   const trust = await openTrust({ store: database, stateDirectory, now_ms, log: quiet });
   const app = buildApp({
-    services: { ...fleet, intake, hosts, waiters, newsFirst, trust, store: database, now_ms, source: shown },
+    services: { ...fleet, intake, hosts, waiters, bells, newsFirst, trust, store: database, now_ms, source: shown },
     peerOf: ({ headers: { [PEER]: fingerprint } }) => (typeof fingerprint === 'string' ? { fingerprint } : undefined),
   });
   const { text: admin } = await trust.tokens.create({ name: 'ann', role: 'admin', createdBy: 'test' });

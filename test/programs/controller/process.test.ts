@@ -4,7 +4,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
-import { call, type EnrolledHost, Operator } from '../../controller/call.ts';
+import { waitAtBell } from '../../../agent/daemon/bell.ts';
+import { type CallAnswer, call, type EnrolledHost, Operator } from '../../controller/call.ts';
 import { scratch, TestRepository } from './git.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -91,6 +92,34 @@ test('a push to a repository on this machine reaches a held request at once, and
   controller.process.kill('SIGTERM');
   assert.equal((await last).status, 304);
   assert.equal(await end2, 0);
+});
+
+test('whoever comes when enough requests are held waits at a bell, and hears of a push there', async (context) => {
+  const repository = await TestRepository.create(context);
+  const state = join(await scratch(context), 'state');
+  const args = ['--repository', repository.path, '--state-directory', state, '--held-requests', '1'];
+  const controller = await startProcess(context, args);
+  const operator = await Operator.of(controller.url, state);
+  const host = await operator.enroll('web-1');
+  await operator.call({ method: 'POST', path: '/v1/refresh' });
+  const { etag } = await manifest(host);
+  const ask = (accepts: string): Promise<CallAnswer> =>
+    host.call({ path: 'manifest?wait=60', headers: { 'if-none-match': etag, 'holdfast-accepts': accepts } });
+  const heldCount = async (): Promise<unknown> => (await operator.call({ path: '/v1/status' })).json()['held'];
+  const held = ask('preview, bell');
+  while ((await heldCount()) !== 1);
+  const offered = await ask('preview, bell');
+  assert.deepEqual([offered.status, offered.headers.connection], [304, 'close']);
+  const heldAsWell = ask('preview');
+  while ((await heldCount()) !== 3);
+  const { signal } = new AbortController();
+  const token = String(offered.headers['holdfast-bell']);
+  const rung = waitAtBell({ controller: new URL(controller.url), token, signal });
+  const revision = await repository.commit({ 'roles/web.yaml': 'services:\n  nginx: stopped\n' });
+  await rung;
+  for (const { status, headers } of await Promise.all([held, heldAsWell, ask('bell')])) {
+    assert.deepEqual([status, headers['holdfast-revision']], [200, revision]);
+  }
 });
 
 test('a controller that is killed serves what it served as soon as it is back, without its repository', async (context) => {

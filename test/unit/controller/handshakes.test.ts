@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, get, type Server } from 'node:https';
 import { type AddressInfo, connect, createServer as createPlainServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { text as allOf } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
@@ -19,7 +20,13 @@ interface Begun {
   begun: number;
 }
 
-async function start(context: TestContext, bounds: Parameters<typeof makeHandshakesInTurns>[1]): Promise<Begun> {
+type Options = NonNullable<Parameters<typeof makeHandshakesInTurns>[1]>;
+
+async function start(
+  context: TestContext,
+  bounds: NonNullable<Options['bounds']>,
+  plain?: NonNullable<Options['plain']>,
+): Promise<Begun> {
   const authority = await Authority.open({ stateDirectory: await scratch(context), now_ms: Date.now });
   const { key, pem } = await authority.issueServer(['127.0.0.1']);
   const server = createServer({ key, cert: pem }, (_request, response) => response.end('ok'));
@@ -29,7 +36,7 @@ async function start(context: TestContext, bounds: Parameters<typeof makeHandsha
     seen.begun += 1;
     open.add(socket);
   });
-  makeHandshakesInTurns(server, bounds);
+  makeHandshakesInTurns(server, { bounds, ...(plain && { plain }) });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   seen.port = (server.address() as AddressInfo).port;
   context.after(() => {
@@ -119,4 +126,27 @@ test('who has no turn in time is reset, and nothing was begun for it', async (co
   const errors = await Promise.all(late.map(errorOf));
   assert.deepEqual(new Set(errors), new Set(['ECONNRESET']));
   assert.equal(seen.begun, 2);
+});
+
+const SAID = 'something else';
+
+test('what speaks no TLS goes elsewhere with all that it has said, and takes no turn', async (context) => {
+  const plain: string[] = [];
+  const seen = await start(context, { ...USUAL, atOnce: 1 }, (socket) => {
+    let said = '';
+    socket.on('data', (chunk) => {
+      said += String(chunk);
+      if (said.length < SAID.length) return;
+      plain.push(said);
+      socket.end('heard');
+    });
+  });
+  const [stalls] = callers(context, seen.port, 1, await clientHello(context));
+  await untilBegun(seen, 1);
+  const speakers = callers(context, seen.port, 3, SAID);
+  const answers = await Promise.all(speakers.map((socket) => allOf(socket)));
+  assert.deepEqual(answers, ['heard', 'heard', 'heard']);
+  assert.deepEqual(plain, [SAID, SAID, SAID]);
+  assert.equal(seen.begun, 1);
+  stalls?.destroy();
 });

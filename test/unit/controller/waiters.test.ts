@@ -27,10 +27,10 @@ test('ten thousand waiters cost one timer, and are let go in turns, as their ans
     woken.push(name);
   });
   waiters.release(names);
-  assert.equal(waiters.count, 9950);
+  assert.equal(waiters.count, 9800);
   await Promise.resolve();
   for (let answered = 0; answered < names.length; answered += 1) {
-    assert.ok(woken.length - answered <= 50);
+    assert.ok(woken.length - answered <= 200);
     answers.get(woken[answered] ?? '')?.close();
     await Promise.resolve();
   }
@@ -42,7 +42,7 @@ test('ten thousand waiters cost one timer, and are let go in turns, as their ans
 test('clients that take their answers slowly do not keep the others from theirs for long', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   const waiters = new Waiters();
-  const names = Array.from({ length: 60 }, (_, index) => `host-${index}`);
+  const names = Array.from({ length: 210 }, (_, index) => `host-${index}`);
   const all = names.map((name) => waiters.wait(name, 60, never));
   waiters.release(names);
   assert.equal(waiters.count, 10);

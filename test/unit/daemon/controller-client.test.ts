@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
@@ -15,7 +15,11 @@ import {
   ControllerError,
   createControllerClient,
 } from '../../../agent/daemon/controller-client.ts';
+import { Bells } from '../../../controller/bells.ts';
+import { makeHandshakesInTurns } from '../../../controller/handshakes.ts';
 import { Authority } from '../../../controller/trust/authority.ts';
+import { Waiters } from '../../../controller/waiters.ts';
+import type { Report } from '../../../desired-state/schema/report.ts';
 import { keyFor } from '../../controller/call.ts';
 import { HOST } from './support.ts';
 
@@ -214,6 +218,95 @@ test('a newer revision that the controller does not serve is told with its reaso
   const client = await serve(t, (_request, response) => response.writeHead(304, headers).end());
   const { withheld } = await client.manifest({ ...ask, etag: 'W/"1"' });
   assert.deepEqual(withheld, { revision: 'bad', reason: 'refused' });
+});
+
+/** A controller's server in front of real bells, which holds nothing. */
+async function startWithBells(t: TestContext, plain?: (socket: Socket) => void) {
+  const waiters = new Waiters();
+  const bells = new Bells({ waiters, mostHeld: 0 });
+  const asked: IncomingMessage[] = [];
+  const tls = { key: own.key, cert: own.pem, ca: authority.certificate, requestCert: true, rejectUnauthorized: false };
+  const server = createServer(tls, (request, response) => {
+    asked.push(request);
+    bells.heard(HOST);
+    const isOffered = /bell/.test(String(request.headers['holdfast-accepts']));
+    const token = isOffered ? bells.offer(HOST) : undefined;
+    if (token !== undefined) response.writeHead(304, { 'holdfast-bell': token, connection: 'close' }).end();
+    else if (request.method === 'POST') response.writeHead(204).end();
+    else response.writeHead(200, { etag: '"2"' }).end('{}');
+  });
+  const atBell: Socket[] = [];
+  const take = (socket: Socket): void => {
+    atBell.push(socket);
+    bells.take(socket);
+  };
+  makeHandshakesInTurns(server, { plain: plain ?? take });
+  const open = new Set<TLSSocket>();
+  server.on('secureConnection', (socket) => open.add(socket.once('close', () => open.delete(socket))));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => {
+    waiters.close();
+    bells.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const client = clientAt(new URL(`https://127.0.0.1:${port}`), enrolled, HOST);
+  return { client, waiters, asked, open, atBell };
+}
+
+const REPORT = {
+  host: HOST,
+  agentVersion: '1',
+  mode: 'enforce',
+  facts: { addresses: [], fileSystems: [] },
+  sentAt_ms: 0,
+  past: [],
+  pastDropped: 0,
+} as unknown as Report;
+
+test('at a bell there is no connection with TLS, not even after a report; when it rings, the manifest is asked for', async (t) => {
+  const { client, waiters, asked, open } = await startWithBells(t);
+  await client.report(REPORT);
+  assert.equal(open.size, 1, 'kept for the next request');
+  const answer = client.manifest({ ...ask, etag: '"1"', wait_ms: 50_000 });
+  while (waiters.count === 0 || open.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  await client.report(REPORT);
+  while (open.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  waiters.release([HOST]);
+  assert.equal((await answer).text, '{}');
+  const shown = asked.map(({ method, url, headers }) => [method, url, headers['holdfast-accepts']]);
+  assert.deepEqual(shown, [
+    ['POST', '/v1/hosts/web-1/reports', undefined],
+    ['GET', '/v1/hosts/web-1/manifest?wait=50', 'preview, pause, bell'],
+    ['POST', '/v1/hosts/web-1/reports', undefined],
+    ['GET', '/v1/hosts/web-1/manifest', 'preview, pause'],
+  ]);
+  assert.equal(open.size, 1, 'kept for the report');
+});
+
+test('where bells lead elsewhere, requests are held, until bells are tried again', async (t) => {
+  const { client, asked } = await startWithBells(t, (socket) => socket.destroy());
+  const accepts = () => asked.splice(0).map(({ headers }) => headers['holdfast-accepts']);
+  assert.equal((await client.manifest({ ...ask, etag: '"1"', wait_ms: 50_000 })).text, '{}');
+  assert.deepEqual(accepts(), ['preview, pause, bell', 'preview, pause']);
+  assert.equal((await client.manifest({ ...ask, etag: '"1"', wait_ms: 50_000 })).text, '{}');
+  assert.deepEqual(accepts(), ['preview, pause']);
+  t.mock.method(performance, 'now', () => 1e9);
+  await client.manifest({ ...ask, etag: '"1"', wait_ms: 50_000 });
+  assert.deepEqual(accepts(), ['preview, pause, bell', 'preview, pause']);
+});
+
+test('a controller that goes while an agent is at its bell is lost as by any other connection', async (t) => {
+  const { client, waiters, atBell } = await startWithBells(t);
+  const lost = assert.rejects(
+    client.manifest({ ...ask, etag: '"1"', wait_ms: 50_000 }),
+    (error) => error instanceof ControllerError && error.status === 0 && /news was waited for/.test(error.message),
+  );
+  // It has been told that it is taken.
+  while (!atBell.some(({ bytesWritten }) => bytesWritten > 0)) await new Promise((resolve) => setImmediate(resolve));
+  waiters.close();
+  await lost;
 });
 
 test('a held request ends when the agent stops', async (t) => {
