@@ -7,11 +7,13 @@ export interface BellOptions {
   readonly waiters: Waiters;
   /** So many requests are held on connections with TLS; whoever comes later is offered a bell, if it knows of them. */
   readonly mostHeld: number;
-  /** How long a bell is waited at, in seconds, unless `mostWait_s` is less. Up to a fifth of it less: crowds drift apart. */
+  /** A bell is waited at for no longer, within what makes sense. */
   readonly mostWait_s?: number;
 }
 
-const WAIT_S = 300;
+/** No longer than what is on the way may forget a connection, and no less than a request is held. */
+const WAIT_S = { least: 55, most: 300 } as const;
+/** At most so much less: crowds drift apart. */
 const JITTER_SHARE = 0.2;
 /** An agent to which a bell was offered comes to it at once, and who has heard it asks at once. */
 const COME_WITHIN_MS = 15_000;
@@ -41,10 +43,10 @@ export class Bells {
   #count = 0;
   #closing = false;
 
-  constructor({ waiters, mostHeld, mostWait_s = WAIT_S }: BellOptions) {
+  constructor({ waiters, mostHeld, mostWait_s = WAIT_S.most }: BellOptions) {
     this.#waiters = waiters;
     this.#mostHeld = mostHeld;
-    this.#wait_s = Math.min(mostWait_s, WAIT_S);
+    this.#wait_s = Math.min(Math.max(mostWait_s, WAIT_S.least), WAIT_S.most);
   }
 
   /** How many have been offered and not rung yet. */
