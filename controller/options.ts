@@ -75,7 +75,7 @@ Serves to each host the manifest that the desired state in a git repository decl
                            machine are seen at once
   --silent-after DURATION  a host that has not called for so long is called silent (default: 15m)
   --held-requests COUNT    so many agents wait for news on a connection with TLS, which takes 60 KB; the others wait at
-                           a bell, which takes 6 KB and has their news a few milliseconds later (default: 1000)
+                           a bell, which takes 6 KB and has their news a few milliseconds later (default: 2000)
   --database-url-file FILE the URL of a PostgreSQL database, mode 0600: any number of controllers share it (or the
                            variable DATABASE_URL; default: controller.db in the state directory, for one controller)
   --master-key-file FILE   what the database seals secrets with, mode 0600, the same for all controllers of a database
@@ -161,7 +161,7 @@ function parse(args: readonly string[]) {
         'admin-token-file': { type: 'string' },
         poll: { type: 'string', default: '10s' },
         'silent-after': { type: 'string', default: '15m' },
-        'held-requests': { type: 'string', default: '1000' },
+        'held-requests': { type: 'string', default: '2000' },
         'database-url-file': { type: 'string' },
         'master-key-file': { type: 'string' },
         'keep-history': { type: 'string', default: '90d' },
@@ -219,7 +219,7 @@ function isPath(repository: string): boolean {
 }
 
 function count(option: string, text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new UsageError(`${option} expects a number such as 1000`);
+  if (!/^\d{1,6}$/.test(text)) throw new UsageError(`${option} expects a number such as 2000`);
   return Number(text);
 }
 
