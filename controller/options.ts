@@ -58,7 +58,7 @@ Serves to each host the manifest that the desired state in a git repository decl
   --secrets FILE           map of names to secrets, YAML or JSON, mode 0600
   --age-key FILE           key that reads the secrets in git, as age-keygen makes it, mode 0600
                            (default: age.key in the state directory, made at the first start)
-  --listen ADDRESS:PORT    where to listen, by https alone (default: 127.0.0.1:8470)
+  --listen ADDRESS:PORT    where to listen, by https (default: 127.0.0.1:8470)
   --name NAME|ADDRESS      by which agents and operators reach it; once for each (default: this machine's own)
   --ca-cert FILE           the certificate authority that hosts are enrolled with, PEM, and
   --ca-key FILE            its key, mode 0600: for controllers that share one (default: made at the first start,

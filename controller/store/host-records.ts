@@ -67,6 +67,8 @@ export class HostRecords {
   /** Reported to other controllers, to be read. */
   #told = new Set<string>();
   #reading: Promise<void> | undefined;
+  /** What the other controllers are being told. */
+  readonly #publishing = new Set<Promise<void>>();
   #closed = false;
 
   constructor(store: Store, log: StoreLog) {
@@ -142,6 +144,7 @@ export class HostRecords {
     await this.#writing;
     await this.#reading;
     await this.#writeSeen();
+    await Promise.all(this.#publishing);
   }
 
   async #writeReports(): Promise<void> {
@@ -196,7 +199,11 @@ export class HostRecords {
 
   #publish(hosts: readonly string[]): void {
     // Where it fails, the others read everything after the gap.
-    this.#store.bus.publish('report', JSON.stringify(hosts)).catch((error: unknown) => this.#complain(error));
+    const published = this.#store.bus
+      .publish('report', JSON.stringify(hosts))
+      .catch((error: unknown) => this.#complain(error))
+      .finally(() => this.#publishing.delete(published));
+    this.#publishing.add(published);
   }
 
   #tell(hosts: readonly string[]): void {

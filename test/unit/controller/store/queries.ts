@@ -44,6 +44,25 @@ export function describeQueries(database: string, open: (context: TestContext) =
   }
 
   describe(`hosts on ${database}`, () => {
+    it('are told of to the other controllers before theirs ends', async (context) => {
+      const store = await open(context);
+      const isSent = Promise.withResolvers<void>();
+      const send = context.mock.method(store.bus, 'publish', () => isSent.promise);
+      const { records } = await openRecords(context, store);
+      await records.add(reportOf('web-1', {}), NOW_MS);
+      assert.equal(send.mock.callCount(), 1);
+      let isClosed = false;
+      const closed = records.close().then(() => {
+        isClosed = true;
+      });
+      // Whatever else it waits for is done before this.
+      await store.db.selectFrom('hosts').selectAll().execute();
+      await store.db.selectFrom('hosts').selectAll().execute();
+      assert.equal(isClosed, false);
+      isSent.resolve();
+      await closed;
+    });
+
     it('are kept with their last report, and in short in memory', async (context) => {
       const { store, records } = await openRecords(context);
       const addresses = [
