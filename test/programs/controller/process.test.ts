@@ -148,6 +148,7 @@ test('wrong command lines exit with 2 and say what was expected', async () => {
     [['--repository', '/r', '--listen', 'nowhere'], /expects ADDRESS:PORT/],
     [['--repository', '/r', '--ca-cert', '/c'], /go together/],
     [['--repository', '/r', '--poll', '5'], /--poll expects a duration/],
+    [['--repository', '/r', '--held-requests', 'all'], /--held-requests expects a number/],
     [['--repository', '/r', '--branch', '--upload-pack=x'], /ambiguous|branch/],
     [['--repository', '/r', '--branch', 'a..b'], /expects the name of a branch/],
   ];
