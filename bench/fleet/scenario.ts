@@ -145,7 +145,11 @@ class Scenario {
     const all = fleet.size;
     const come = (seen: Seen): boolean => seen.given === all && seen.reported === all && seen.asking === all;
     const seen = await fleet.until('all agents are there', come, CONNECT_BOUND_MS);
-    this.#add({ name: 'all agents connected and waiting for news', unit: 's', samples: [(seen.lastGiven_ms - began) / 1000] });
+    this.#add({
+      name: 'all agents connected and waiting for news',
+      unit: 's',
+      samples: [(seen.lastGiven_ms - began) / 1000],
+    });
     this.#errorsOf('while they come', seen);
     await this.#quiet();
     const { controllers } = this.#parts;
