@@ -23,8 +23,8 @@ const LINE = /^holdfast-bell\/1 ([\w-]{22})\n$/;
 const MOST_LINE_CHARACTERS = 64;
 
 /**
- * Connections without TLS on which nothing is told but that there is something to ask for. One takes a tenth of the memory
- * of a connection with TLS. Nothing can be learned from it and nothing be done by it: who hears the bell, or takes something
+ * Connections without TLS on which nothing is told but that there is something to ask for. One takes a seventh of the
+ * memory of a connection with TLS. Nothing can be learned from it and nothing be done by it: who hears the bell, or takes something
  * else for it, asks as ever, over mutual TLS.
  *
  * An agent that says `holdfast-accepts: bell` with a request that would be held gets a token in `holdfast-bell`. It comes to

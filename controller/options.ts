@@ -75,7 +75,7 @@ Serves to each host the manifest that the desired state in a git repository decl
                            machine are seen at once
   --silent-after DURATION  a host that has not called for so long is called silent (default: 15m)
   --held-requests COUNT    so many agents wait for news on a connection with TLS, which takes 60 KB; the others wait at
-                           a bell, which takes 6 KB and has their news a few milliseconds later (default: 2000)
+                           a bell, which takes 8 KB and has their news a few milliseconds later (default: 2000)
   --database-url-file FILE the URL of a PostgreSQL database, mode 0600: any number of controllers share it (or the
                            variable DATABASE_URL; default: controller.db in the state directory, for one controller)
   --master-key-file FILE   what the database seals secrets with, mode 0600, the same for all controllers of a database

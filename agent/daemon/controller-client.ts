@@ -82,12 +82,14 @@ export function createControllerClient(
   config: AgentConfig & { readonly controller: URL },
   agentVersion: string,
   credentials: Credentials = new Credentials(config.stateDirectory),
+  onProblem: (message: string) => void = () => undefined,
 ): ControllerClient {
   const { controller } = config;
   const hostPath = `/v1/hosts/${encodeURIComponent(config.host)}`;
   const userAgent = `holdfast-agent/${agentVersion}`;
   const exchange = (asked: Exchange): Promise<Answer> => send({ config, userAgent, credentials, asked });
   let noBellUntil_ms = 0;
+  let lastProblem: string | undefined;
   const post = async (path: string, body: object): Promise<void> => {
     const answer = await exchange({
       method: 'POST',
@@ -115,18 +117,15 @@ export function createControllerClient(
       max_bytes: MAX_MANIFEST_BYTES,
       signal,
     });
-  /** Resolves with whether it has rung: where it could not be waited at, requests are held. */
-  const isRung = async (token: string, signal: AbortSignal): Promise<boolean> => {
+  /** Resolves when it has rung, or with why it cannot be waited at. */
+  const problemAtBell = async (token: string, signal: AbortSignal): Promise<string | undefined> => {
     credentials.keepConnections(false);
     try {
       await waitAtBell({ controller, token, signal });
-      return true;
+      return undefined;
     } catch (error) {
-      if (!(error instanceof BellNotTaken)) {
-        throw new ControllerError(`${controller.origin}: ${reasonOf(error)}`, { cause: error });
-      }
-      noBellUntil_ms = performance.now() + NO_BELL_MS;
-      return false;
+      if (error instanceof BellNotTaken) return error.message;
+      throw new ControllerError(`${controller.origin}: ${reasonOf(error)}`, { cause: error });
     } finally {
       credentials.keepConnections(true);
     }
@@ -137,7 +136,15 @@ export function createControllerClient(
     const answer = await ask(asked, takesBell);
     const token = takesBell ? header(answer, 'holdfast-bell') : undefined;
     if (token === undefined) return answer;
-    return ask((await isRung(token, asked.signal)) ? { ...asked, wait_ms: 0 } : asked, false);
+    const problem = await problemAtBell(token, asked.signal);
+    const isNew = problem !== lastProblem;
+    lastProblem = problem;
+    if (problem === undefined) return ask({ ...asked, wait_ms: 0 }, false);
+    const held = await ask(asked, false);
+    // The controller is there, so it is the way to its bells that is not.
+    noBellUntil_ms = performance.now() + NO_BELL_MS;
+    if (isNew) onProblem(`${controller.origin}: ${problem}; requests are held instead`);
+    return held;
   };
   return {
     async manifest(asked) {

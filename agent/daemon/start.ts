@@ -117,7 +117,7 @@ function openLine(config: AgentConfig, { log, files }: { log: Log; files: FileWr
   const own = { ...config, controller };
   const { version } = packageJson;
   return {
-    client: createControllerClient(own, version, credentials),
+    client: createControllerClient(own, version, credentials, (message) => log.warning(message)),
     credentials,
     renewal: new Renewal({ config: own, credentials, files, version, log }),
   };

@@ -15,7 +15,8 @@ export function statusRoutes(app: FastifyInstance, services: Services): void {
     source,
     ...intakeStatus(intake),
     hosts: hosts.statuses(),
-    held: services.waiters.count,
+    held: services.waiters.count - services.bells.count,
+    atBells: services.bells.count,
   }));
 
   app.get('/v1/hosts', read, async () => ({ hosts: hosts.statuses() }));

@@ -105,13 +105,16 @@ test('whoever comes when enough requests are held waits at a bell, and hears of 
   const { etag } = await manifest(host);
   const ask = (accepts: string): Promise<CallAnswer> =>
     host.call({ path: 'manifest?wait=60', headers: { 'if-none-match': etag, 'holdfast-accepts': accepts } });
-  const heldCount = async (): Promise<unknown> => (await operator.call({ path: '/v1/status' })).json()['held'];
+  const counts = async (): Promise<string> => {
+    const { held: onTls, atBells } = (await operator.call({ path: '/v1/status' })).json();
+    return `${String(onTls)} held, ${String(atBells)} at bells`;
+  };
   const held = ask('preview, bell');
-  while ((await heldCount()) !== 1);
+  while ((await counts()) !== '1 held, 0 at bells');
   const offered = await ask('preview, bell');
   assert.deepEqual([offered.status, offered.headers.connection], [304, 'close']);
   const heldAsWell = ask('preview');
-  while ((await heldCount()) !== 3);
+  while ((await counts()) !== '2 held, 1 at bells');
   const { signal } = new AbortController();
   const token = String(offered.headers['holdfast-bell']);
   const rung = waitAtBell({ controller: new URL(controller.url), token, signal });

@@ -46,8 +46,14 @@ interface Served {
   readonly clientOf: (stateDirectory: string, host?: string) => ControllerClient;
 }
 
-function clientAt(controller: URL, stateDirectory: string, host: string): ControllerClient {
-  return createControllerClient({ host, controller, statsd: 'off', stateDirectory, runDirectory: '/nowhere' }, '1.2.3');
+function clientAt(
+  controller: URL,
+  stateDirectory: string,
+  host: string,
+  onProblem?: (message: string) => void,
+): ControllerClient {
+  const config = { host, controller, statsd: 'off', stateDirectory, runDirectory: '/nowhere' } as const;
+  return createControllerClient(config, '1.2.3', undefined, onProblem);
 }
 
 /** A real HTTPS server in the controller's place; the client is the real one. */
@@ -251,8 +257,10 @@ async function startWithBells(t: TestContext, plain?: (socket: Socket) => void) 
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  const client = clientAt(new URL(`https://127.0.0.1:${port}`), enrolled, HOST);
-  return { client, waiters, asked, open, atBell };
+  const problems: string[] = [];
+  const controller = new URL(`https://127.0.0.1:${port}`);
+  const client = clientAt(controller, enrolled, HOST, (message) => problems.push(message));
+  return { client, waiters, asked, open, atBell, problems };
 }
 
 const REPORT = {
@@ -286,7 +294,7 @@ test('at a bell there is no connection with TLS, not even after a report; when i
 });
 
 test('where bells lead elsewhere, requests are held, until bells are tried again', async (t) => {
-  const { client, asked } = await startWithBells(t, (socket) => socket.destroy());
+  const { client, asked, problems } = await startWithBells(t, (socket) => socket.destroy());
   const accepts = () => asked.splice(0).map(({ headers }) => headers['holdfast-accepts']);
   assert.equal((await client.manifest({ ...ask, etag: '"1"', wait_ms: 50_000 })).text, '{}');
   assert.deepEqual(accepts(), ['preview, pause, bell', 'preview, pause']);
@@ -295,6 +303,8 @@ test('where bells lead elsewhere, requests are held, until bells are tried again
   t.mock.method(performance, 'now', () => 1e9);
   await client.manifest({ ...ask, etag: '"1"', wait_ms: 50_000 });
   assert.deepEqual(accepts(), ['preview, pause, bell', 'preview, pause']);
+  assert.equal(problems.length, 1, 'it is said once');
+  assert.match(problems[0] ?? '', /cannot be waited for without TLS: .*; requests are held instead$/);
 });
 
 test('a controller that goes while an agent is at its bell is lost as by any other connection', async (t) => {
