@@ -79,8 +79,11 @@ export const hbaBreakages: readonly Breakage[] = [
   },
   {
     name: 'pg_hba.conf is right and the server runs with another one',
+    // The server reads it some time after it was told to: not before it has, the right one comes back.
     by: `cp -p ${HBA} /root/hba && echo 'host all all 0.0.0.0/0 trust' >> ${HBA} &&
-      systemctl reload postgresql@15-main && cat /root/hba > ${HBA}`,
+      loaded() { su postgres -c "psql -Atc 'select pg_conf_load_time()'"; } && export -f loaded &&
+      before="$(loaded)" && systemctl reload postgresql@15-main &&
+      timeout 10 bash -c 'until [ "$(loaded)" != "$0" ]; do :; done' "$before" && cat /root/hba > ${HBA}`,
     expect: found(/^reload the server/, 'reload'),
   },
   {
