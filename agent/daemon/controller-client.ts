@@ -134,7 +134,7 @@ export function createControllerClient(
   const askAndWait = async (asked: ManifestQuestion): Promise<Answer> => {
     const takesBell = controller.protocol === 'https:' && asked.wait_ms > 0 && performance.now() >= noBellUntil_ms;
     const answer = await ask(asked, takesBell);
-    const token = takesBell ? header(answer, 'holdfast-bell') : undefined;
+    const token = takesBell && answer.status === 304 ? header(answer, 'holdfast-bell') : undefined;
     if (token === undefined) return answer;
     const problem = await problemAtBell(token, asked.signal);
     const isNew = problem !== lastProblem;

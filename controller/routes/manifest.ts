@@ -36,7 +36,8 @@ export function manifestRoute(app: FastifyInstance, services: Services): void {
     let wake = wokenBy(request.raw);
     if (wake === undefined && seconds > 0 && isCurrent(request, find(services, host))) {
       if (await preview(request, reply, services)) return reply;
-      if (knowsPause(request, services)) {
+      // It may have changed while a preview was looked for: who waits now would wait for what comes after.
+      if (knowsPause(request, services) && isCurrent(request, find(services, host))) {
         const bell = takesBell(request) ? services.bells.offer(host) : undefined;
         if (bell !== undefined) {
           reply.headers({ 'holdfast-bell': bell, connection: 'close' });

@@ -307,6 +307,16 @@ test('where bells lead elsewhere, requests are held, until bells are tried again
   assert.match(problems[0] ?? '', /cannot be waited for without TLS: .*; requests are held instead$/);
 });
 
+test('a manifest that comes is taken, whatever bell is offered with it', async (t) => {
+  let asked = 0;
+  const client = await serve(t, (_request, response) => {
+    asked += 1;
+    response.writeHead(200, { etag: '"2"', 'holdfast-bell': 'a'.repeat(22) }).end('{}');
+  });
+  assert.equal((await client.manifest({ ...ask, etag: '"1"', wait_ms: 50_000 })).etag, '"2"');
+  assert.equal(asked, 1);
+});
+
 test('a controller that goes while an agent is at its bell is lost as by any other connection', async (t) => {
   const { client, waiters, atBell } = await startWithBells(t);
   const lost = assert.rejects(
