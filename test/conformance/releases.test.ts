@@ -22,6 +22,12 @@ async function appServes(host: Host): Promise<void> {
     'files',
     'todo',
   ]);
+  // One master and its worker, and none that another master has left behind; each slot's control socket is its own.
+  const master = (await host.sh("pgrep -f '^gunicorn: master'")).trim();
+  const parents = await host.sh("ps -o ppid= -p $(pgrep -d , -f '^gunicorn: worker')");
+  assert.deepEqual(parents.trim().split(/\s+/), [master]);
+  const slot = /^todo-(blue|green)/.exec(programs[0] ?? '')?.[1];
+  assert.equal((await host.sh('ls /run/todo/*/gunicorn.ctl')).trim(), `/run/todo/${slot}/gunicorn.ctl`);
   // Secrets are in the environment of the processes and in root's own file, not on a command line.
   await host.sh(`! ps axww -o args | grep -v grep | grep -q awkward`);
 }

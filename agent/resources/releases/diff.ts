@@ -1,7 +1,16 @@
 import { join } from 'node:path';
 import { reveal } from '../../../desired-state/schema/secret.ts';
 import { completeTrees, missingReasons, releaseInText, treesInText } from './find-trees.ts';
-import { COLOURS, type Colour, layoutOf, otherColour, releaseName, type Spec, slotGroup } from './layout.ts';
+import {
+  COLOURS,
+  type Colour,
+  layoutOf,
+  otherColour,
+  releaseName,
+  type Spec,
+  slotDirectory,
+  slotGroup,
+} from './layout.ts';
 import type { LayoutProblem } from './layout-problems.ts';
 import { type Deployed, quarantined } from './ledger.ts';
 import type { State } from './observe.ts';
@@ -185,6 +194,7 @@ export function renderTmpfiles(spec: Spec, live: Colour): string {
   return [
     '# Written by Holdfast: what is changed here by hand is found and undone.',
     `d ${layout.runDirectory} 0755 ${layout.user} ${layout.group} -`,
+    ...COLOURS.map((colour) => `d ${slotDirectory(layout, colour)} 0700 ${layout.user} ${layout.group} -`),
     `L+ ${layout.socket} - - - - ${live}.sock`,
     '',
   ].join('\n');

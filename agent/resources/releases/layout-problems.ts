@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { HostReader } from '../../host/host.ts';
 import type { OwnerIds } from '../shared/ownership.ts';
-import type { Layout, Spec } from './layout.ts';
+import { COLOURS, type Layout, type Spec, slotDirectory } from './layout.ts';
 
 /** A directory, or the log file, that is not there or is another's. */
 export interface LayoutProblem {
@@ -27,6 +27,7 @@ function places(spec: Spec, layout: Layout): readonly Place[] {
     ...(spec.django?.collectstatic === true ? [directory(join(layout.directory, 'static'))] : []),
     directory(layout.media),
     directory(layout.runDirectory),
+    ...COLOURS.map((colour) => directory(slotDirectory(layout, colour), 0o700)),
     directory(layout.logDirectory, 0o774),
     { path: layout.log, type: 'file', mode: 0o664 },
   ];

@@ -72,6 +72,11 @@ export function slotSocket(layout: Layout, colour: Colour): string {
   return join(layout.runDirectory, `${colour}.sock`);
 }
 
+/** Where gunicorn makes its control socket, if it is there: the slots must not share one. */
+export function slotDirectory(layout: Layout, colour: Colour): string {
+  return join(layout.runDirectory, colour);
+}
+
 export function treeOf(layout: Layout, kind: TreeKind, name: string): SealedTree {
   return {
     root: join(layout.directory, kind, name),

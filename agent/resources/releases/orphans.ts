@@ -11,16 +11,46 @@ const GONE_BOUND_MS = 5_000;
  * or built. A migration is left to end by itself: half of one is worse, and the next one waits for its lock.
  */
 export async function endOrphanedBuilds(layout: Layout, host: Host): Promise<void> {
-  const deadline_ms = performance.now() + GONE_BOUND_MS;
+  await endAll('SIGKILL', GONE_BOUND_MS, host, (all) =>
+    all
+      .filter((process) => isOrphanedBuild(process, layout))
+      .flatMap((orphan) => [orphan, ...descendants(orphan.pid, all)]),
+  );
+}
+
+/**
+ * Ends those of a master's descendants that outlived it: one that dies of what it is told to end by leaves its workers behind,
+ * with their memory and their sessions. They get the time to finish what they do.
+ */
+export async function endLeftBehind(family: readonly ProcessInfo[], grace_ms: number, host: Host): Promise<void> {
+  const left = (all: readonly ProcessInfo[]) =>
+    all.filter((process) => family.some((before) => isSame(before, process)));
+  try {
+    await endAll('SIGTERM', grace_ms, host, left);
+  } catch {
+    await endAll('SIGKILL', GONE_BOUND_MS, host, left);
+  }
+}
+
+/** Tells each of them once. Throws when not all are gone in time. */
+async function endAll(
+  signal: NodeJS.Signals,
+  bound_ms: number,
+  host: Host,
+  find: (all: readonly ProcessInfo[]) => readonly ProcessInfo[],
+): Promise<void> {
+  const deadline_ms = performance.now() + bound_ms;
+  const told: ProcessInfo[] = [];
   for (;;) {
-    const all = await host.processes.list();
-    const orphans = all.filter((process) => isOrphanedBuild(process, layout));
-    if (orphans.length === 0) return;
-    for (const process of orphans.flatMap((orphan) => [orphan, ...descendants(orphan.pid, all)])) {
-      await host.processes.signal(process, 'SIGKILL');
-    }
+    const found = find(await host.processes.list()).filter(({ state }) => state !== 'Z');
+    const [first] = found;
+    if (first === undefined) return;
     if (performance.now() > deadline_ms) {
-      throw new Error(`process ${orphans[0]?.pid} of an earlier build does not end: ${orphans[0]?.argv.join(' ')}`);
+      throw new Error(`process ${first.pid} was left behind and does not end by ${signal}: ${first.argv.join(' ')}`);
+    }
+    for (const process of found.filter((one) => !told.some((before) => isSame(before, one)))) {
+      await host.processes.signal(process, signal);
+      told.push(process);
     }
     await sleep(50);
   }
@@ -33,7 +63,13 @@ export function isOrphanedBuild({ parentPid, argv, state }: ProcessInfo, { direc
   return parentPid === INIT_PID && state !== 'Z' && ofVenv && builds;
 }
 
-function descendants(pid: number, all: readonly ProcessInfo[]): readonly ProcessInfo[] {
+/** The start is computed from the boot time, which moves with the clock. */
+function isSame(one: ProcessInfo, other: ProcessInfo): boolean {
+  return one.pid === other.pid && Math.abs(one.started_ms - other.started_ms) < 1_000;
+}
+
+/** Children, theirs, and so on. */
+export function descendants(pid: number, all: readonly ProcessInfo[]): readonly ProcessInfo[] {
   const children = all.filter((process) => process.parentPid === pid);
   return children.flatMap((child) => [child, ...descendants(child.pid, all)]);
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { MaybeSecret } from '../../../desired-state/schema/secret.ts';
 import { renderProgram } from '../shared/supervisor-program.ts';
-import { type Colour, type Layout, layoutOf, type Spec, slotGroup, slotSocket } from './layout.ts';
+import { type Colour, type Layout, layoutOf, type Spec, slotDirectory, slotGroup, slotSocket } from './layout.ts';
 
 /** The trees that a slot runs from, by their directory names. */
 export interface Trees {
@@ -46,8 +46,7 @@ export function renderSlot(spec: Spec, colour: Colour, trees: Trees): MaybeSecre
     command: commandLine(spec, layout, colour, trees),
     user: layout.user,
     directory: join(layout.directory, 'releases', trees.release),
-    // Where gunicorn makes its control socket: the slots must not share one.
-    environment: { XDG_RUNTIME_DIR: join(layout.runDirectory, colour), ...environmentOf(spec, trees) },
+    environment: { XDG_RUNTIME_DIR: slotDirectory(layout, colour), ...environmentOf(spec, trees) },
     autostart: true,
     autorestart: true,
     startsecs: START_SECONDS,

@@ -4,6 +4,7 @@ import type { Host } from '../../host/host.ts';
 import { resolveOwner } from '../shared/ownership.ts';
 import { type LinkedTrees, renderTmpfiles } from './diff.ts';
 import { type Colour, layoutOf, type Spec, slotFile, slotGroup, slotSocket } from './layout.ts';
+import { descendants, endLeftBehind } from './orphans.ts';
 import { renderSlot, START_RETRIES, START_SECONDS, stopBound_ms, type Trees } from './program.ts';
 
 const START_SLACK_MS = 30_000;
@@ -20,7 +21,7 @@ export async function startSlot(spec: Spec, colour: Colour, trees: Trees, host: 
   }
   const changes = await host.supervisor.configChanges();
   if (changes?.changed.includes(group) === true) {
-    await host.supervisor.stopGroup(group, { timeout_ms: stopBound_ms(spec) });
+    await stopSlot(spec, colour, host);
     await host.supervisor.removeGroup(group);
   }
   await runSlot(spec, colour, host);
@@ -34,13 +35,23 @@ export async function runSlot(spec: Spec, colour: Colour, host: Host): Promise<v
   await host.supervisor.startGroup(group, { timeout_ms: START_MS });
 }
 
-/** gunicorn's master gets TERM: workers finish their requests. Then nothing of the slot is left. */
+/** After it nothing of the slot is left. */
 export async function removeSlot(spec: Spec, colour: Colour, host: Host): Promise<void> {
   const group = slotGroup(spec, colour);
-  await host.supervisor.stopGroup(group, { timeout_ms: stopBound_ms(spec) });
+  await stopSlot(spec, colour, host);
   await host.files.remove(slotFile(spec, colour));
   await host.supervisor.removeGroup(group);
   await host.files.remove(slotSocket(layoutOf(spec), colour));
+}
+
+/** gunicorn's master gets TERM: workers finish their requests. A master whose socket is gone dies of it, and leaves them. */
+async function stopSlot(spec: Spec, colour: Colour, host: Host): Promise<void> {
+  const group = slotGroup(spec, colour);
+  const masters = (await host.supervisor.processes())?.filter((process) => process.group === group) ?? [];
+  const all = await host.processes.list();
+  const workers = masters.flatMap(({ pid }) => (pid === 0 ? [] : descendants(pid, all)));
+  await host.supervisor.stopGroup(group, { timeout_ms: stopBound_ms(spec) });
+  await endLeftBehind(workers, spec.gunicorn.graceful_timeout * 1000, host);
 }
 
 /** The switch itself: one rename of the link that nginx connects through. The other links follow. */
