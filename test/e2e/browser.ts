@@ -11,6 +11,8 @@ const ARGUMENTS: readonly string[] = [
 const ACTION_TIMEOUT_MS = 15_000;
 /** Chromium drops what is under way when a network of this machine comes or goes, as those of other tests do. */
 const NETWORK_CHANGED = 'net::ERR_NETWORK_CHANGED';
+/** Its page about that, which may come so late that it interrupts the next visit. */
+const ERROR_PAGE = 'interrupted by another navigation to "chrome-error://';
 const MOST_VISITS = 5;
 
 export async function openBrowser(): Promise<Browser> {
@@ -84,7 +86,7 @@ export class TodoPage {
         await page.locator('main:not([aria-busy])').waitFor();
         return;
       } catch (error) {
-        isCutOff ||= String(error).includes(NETWORK_CHANGED);
+        isCutOff ||= [NETWORK_CHANGED, ERROR_PAGE].some((sign) => String(error).includes(sign));
         if (!isCutOff || visit === MOST_VISITS) throw error;
       } finally {
         page.off('requestfailed', look);
