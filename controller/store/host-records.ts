@@ -67,8 +67,8 @@ export class HostRecords {
   /** Reported to other controllers, to be read. */
   #told = new Set<string>();
   #reading: Promise<void> | undefined;
-  /** What the other controllers are being told. */
-  readonly #publishing = new Set<Promise<void>>();
+  /** What takes its time, and nobody waits for but who closes. */
+  readonly #underWay = new Set<Promise<void>>();
   #closed = false;
 
   constructor(store: Store, log: StoreLog) {
@@ -85,7 +85,7 @@ export class HostRecords {
     );
     await this.#load();
     if (!shared) return;
-    const readSeen = (): void => void this.#readSeen().catch((error: unknown) => this.#complain(error));
+    const readSeen = (): void => this.#track(this.#readSeen());
     const timer = setInterval(readSeen, OTHERS_SEEN_MS).unref();
     this.#ends.push(() => clearInterval(timer));
   }
@@ -107,7 +107,7 @@ export class HostRecords {
   seen(host: string, now_ms: number): void {
     this.#records.set(host, { addresses: [], ...this.#records.get(host), lastSeen_ms: now_ms });
     this.#seen.add(host);
-    if (!this.#closed) this.#seenTimer ??= setTimeout(() => void this.#writeSeen(), SEEN_GATHERED_MS);
+    if (!this.#closed) this.#seenTimer ??= setTimeout(() => this.#track(this.#writeSeen()), SEEN_GATHERED_MS);
   }
 
   /** Keeps a report; resolves once it is in the store. Tells whether the addresses of the host are other ones now. */
@@ -143,8 +143,8 @@ export class HostRecords {
     for (const end of this.#ends) end();
     await this.#writing;
     await this.#reading;
+    await Promise.all(this.#underWay);
     await this.#writeSeen();
-    await Promise.all(this.#publishing);
   }
 
   async #writeReports(): Promise<void> {
@@ -199,11 +199,12 @@ export class HostRecords {
 
   #publish(hosts: readonly string[]): void {
     // Where it fails, the others read everything after the gap.
-    const published = this.#store.bus
-      .publish('report', JSON.stringify(hosts))
-      .catch((error: unknown) => this.#complain(error))
-      .finally(() => this.#publishing.delete(published));
-    this.#publishing.add(published);
+    this.#track(this.#store.bus.publish('report', JSON.stringify(hosts)));
+  }
+
+  #track(work: Promise<void>): void {
+    const done = work.catch((error: unknown) => this.#complain(error)).finally(() => this.#underWay.delete(done));
+    this.#underWay.add(done);
   }
 
   #tell(hosts: readonly string[]): void {
@@ -232,7 +233,7 @@ export class HostRecords {
     }
     this.#seenTimer = undefined;
     if (this.#seen.size > 0 && !this.#closed) {
-      this.#seenTimer = setTimeout(() => void this.#writeSeen(), SEEN_GATHERED_MS);
+      this.#seenTimer = setTimeout(() => this.#track(this.#writeSeen()), SEEN_GATHERED_MS);
     }
   }
 

@@ -44,6 +44,29 @@ export function describeQueries(database: string, open: (context: TestContext) =
   }
 
   describe(`hosts on ${database}`, () => {
+    it('are kept as they were last seen before their controller ends, in the middle of a write, too', async (context) => {
+      context.mock.timers.enable({ apis: ['setTimeout'] });
+      const store = await open(context);
+      const isWritten = Promise.withResolvers<void>();
+      const { records } = await openRecords(context, store);
+      const slow = { execute: () => isWritten.promise };
+      const insert = { values: () => ({ onConflict: () => slow }) } as unknown as ReturnType<
+        typeof store.db.insertInto
+      >;
+      context.mock.method(store.db, 'insertInto', () => insert, { times: 1 });
+      records.seen('web-1', NOW_MS);
+      context.mock.timers.tick(2000);
+      let isClosed = false;
+      const closed = records.close().then(() => {
+        isClosed = true;
+      });
+      await store.db.selectFrom('hosts').selectAll().execute();
+      await store.db.selectFrom('hosts').selectAll().execute();
+      assert.equal(isClosed, false);
+      isWritten.resolve();
+      await closed;
+    });
+
     it('are told of to the other controllers before theirs ends', async (context) => {
       const store = await open(context);
       const isSent = Promise.withResolvers<void>();
