@@ -54,14 +54,13 @@ export class Bells {
     return this.#count;
   }
 
-  /** The token of a bell that rings when a held request of the host would go on; absent where one more may be held. */
-  offer(host: string): string | undefined {
+  /** A bell that rings when a held request of the host would go on; none where one more may be held. */
+  offer(host: string): Bell | undefined {
     if (this.#waiters.count - this.#count < this.#mostHeld) return undefined;
-    const token = randomBytes(TOKEN_BYTES).toString('base64url');
     const bell = new Bell();
-    this.#offered.set(token, bell);
-    bell.once('attached', () => this.#offered.delete(token));
-    bell.once('close', () => this.#forget(token, host, bell));
+    this.#offered.set(bell.token, bell);
+    bell.once('attached', () => this.#offered.delete(bell.token));
+    bell.once('close', () => this.#forget(host, bell));
     this.#count += 1;
     this.#waiters.hold(host, this.#wait_s * (1 - Math.random() * JITTER_SHARE), bell, (wake) => {
       this.#count -= 1;
@@ -69,12 +68,12 @@ export class Bells {
       bell.ring(wake);
       return bell;
     });
-    return token;
+    return bell;
   }
 
   /** The host asks. */
   heard(host: string): void {
-    this.#rung.get(host)?.end();
+    this.#rung.get(host)?.destroy();
   }
 
   /** Takes a connection that speaks no TLS, and closes it unless it comes to a bell. */
@@ -111,14 +110,15 @@ export class Bells {
     for (const socket of this.#strangers) socket.destroy();
   }
 
-  #forget(token: string, host: string, bell: Bell): void {
-    this.#offered.delete(token);
+  #forget(host: string, bell: Bell): void {
+    this.#offered.delete(bell.token);
     if (this.#rung.get(host) === bell) this.#rung.delete(host);
   }
 }
 
 /** Ends when its agent goes away, or when it was rung and the agent has asked. */
-class Bell extends EventEmitter<{ attached: []; close: [] }> implements Pending {
+export class Bell extends EventEmitter<{ attached: []; close: [] }> implements Pending {
+  readonly token = randomBytes(TOKEN_BYTES).toString('base64url');
   closed = false;
   #socket: Socket | undefined;
   #wake: Wake | undefined;
@@ -147,7 +147,7 @@ class Bell extends EventEmitter<{ attached: []; close: [] }> implements Pending 
   ring(wake: Wake): void {
     this.#wake = wake;
     if (wake === 'closing') {
-      this.end();
+      this.destroy();
       return;
     }
     if (this.#socket === undefined) return;
@@ -155,7 +155,7 @@ class Bell extends EventEmitter<{ attached: []; close: [] }> implements Pending 
     this.#socket.end('ring\n');
   }
 
-  end(): void {
+  destroy(): void {
     if (this.closed) return;
     this.closed = true;
     clearTimeout(this.#timer);
@@ -165,12 +165,12 @@ class Bell extends EventEmitter<{ attached: []; close: [] }> implements Pending 
 
   /** Whoever has heard it closes the connection before it asks. */
   #left(): void {
-    if (this.#wake === undefined) this.end();
+    if (this.#wake === undefined) this.destroy();
   }
 
   #endSoon(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.end(), COME_WITHIN_MS).unref();
+    this.#timer = setTimeout(() => this.destroy(), COME_WITHIN_MS).unref();
   }
 }
 

@@ -40,7 +40,8 @@ export function manifestRoute(app: FastifyInstance, services: Services): void {
       if (knowsPause(request, services) && isCurrent(request, find(services, host))) {
         const bell = takesBell(request) ? services.bells.offer(host) : undefined;
         if (bell !== undefined) {
-          reply.headers({ 'holdfast-bell': bell, connection: 'close' });
+          if (request.principal.kind === 'host') services.trust.connections.add(request.principal.fingerprint, bell);
+          reply.headers({ 'holdfast-bell': bell.token, connection: 'close' });
           return answer(request, tell(reply, services, host), services, find(services, host));
         }
         const away = putAway(request.raw);

@@ -1,6 +1,11 @@
-import type { Socket } from 'node:net';
 import type { Bus } from '../store/bus.ts';
 import type { Certificates } from './certificates.ts';
+
+/** A socket, or what a host waits at without one that speaks TLS. */
+export interface Connection {
+  once(event: 'close', listener: () => void): unknown;
+  destroy(): unknown;
+}
 
 /**
  * Open connections by the certificate that was shown on them. A held request was let in when it began: when its
@@ -8,7 +13,7 @@ import type { Certificates } from './certificates.ts';
  */
 export class Connections {
   readonly #certificates: Certificates;
-  readonly #byFingerprint = new Map<string, Set<Socket>>();
+  readonly #byFingerprint = new Map<string, Set<Connection>>();
 
   /** To be made after the certificates, so that these have forgotten what has changed when it asks them. */
   constructor({ bus, certificates }: { readonly bus: Bus; readonly certificates: Certificates }) {
@@ -21,19 +26,19 @@ export class Connections {
     });
   }
 
-  add(fingerprint: string, socket: Socket): void {
-    const sockets = this.#byFingerprint.get(fingerprint) ?? new Set();
-    if (sockets.has(socket)) return;
-    this.#byFingerprint.set(fingerprint, sockets.add(socket));
-    socket.once('close', () => {
-      sockets.delete(socket);
-      if (sockets.size === 0) this.#byFingerprint.delete(fingerprint);
+  add(fingerprint: string, connection: Connection): void {
+    const connections = this.#byFingerprint.get(fingerprint) ?? new Set();
+    if (connections.has(connection)) return;
+    this.#byFingerprint.set(fingerprint, connections.add(connection));
+    connection.once('close', () => {
+      connections.delete(connection);
+      if (connections.size === 0) this.#byFingerprint.delete(fingerprint);
     });
   }
 
   async #look(fingerprint: string): Promise<void> {
-    const sockets = this.#byFingerprint.get(fingerprint);
-    if (sockets === undefined || (await this.#certificates.isGood(fingerprint))) return;
-    for (const socket of sockets) socket.destroy();
+    const connections = this.#byFingerprint.get(fingerprint);
+    if (connections === undefined || (await this.#certificates.isGood(fingerprint))) return;
+    for (const connection of connections) connection.destroy();
   }
 }

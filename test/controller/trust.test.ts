@@ -1,7 +1,10 @@
 /** Tries to get in: a real controller as a process, real TLS, real certificates. Nothing gets through, and it stays up. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { text as wholeText } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Authority } from '../../controller/trust/authority.ts';
@@ -232,6 +235,29 @@ test('a revoked certificate is refused at once, on connections that are open, to
     status: 403,
     code: 'certificate-revoked',
   });
+});
+
+test('a revoked host waits at its bell no longer', async () => {
+  const small = await startController({ args: ['--held-requests', '0'] });
+  const { operator, url } = small;
+  try {
+    const host = await operator.enroll('db-1');
+    const { headers } = await host.call({ path: 'manifest' });
+    const { headers: offer } = await host.call({
+      path: 'manifest?wait=60',
+      headers: { 'if-none-match': String(headers.etag), 'holdfast-accepts': 'bell' },
+    });
+    const { port } = new URL(url);
+    const socket = connect(Number(port), '127.0.0.1', () =>
+      socket.write(`holdfast-bell/1 ${String(offer['holdfast-bell'])}\n`),
+    );
+    assert.equal(String((await once(socket, 'data'))[0]), 'ok\n');
+    const heard = wholeText(socket);
+    await operator.call({ path: '/v1/certificates/of/db-1/revoke', body: { why: 'stolen' } });
+    assert.equal(await heard, '');
+  } finally {
+    await small.stop();
+  }
 });
 
 test('renewal gives another certificate, and the old one ends when the new one is used', async () => {

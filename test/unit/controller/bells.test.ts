@@ -37,7 +37,7 @@ async function serve(context: TestContext, mostHeld = 0): Promise<Served> {
     waiters,
     bells,
     port,
-    offer: (host) => bells.offer(host) ?? assert.fail('no bell was offered'),
+    offer: (host) => bells.offer(host)?.token ?? assert.fail('no bell was offered'),
     come: async (token) => {
       const socket = connect(port, '127.0.0.1', () => socket.write(`holdfast-bell/1 ${token}\n`));
       context.after(() => socket.destroy());
@@ -63,8 +63,8 @@ test('so many are held, and who comes then is offered a bell', async (context) =
   waiters.hold('a', 60, never, () => never);
   assert.equal(bells.offer('b'), undefined);
   waiters.hold('b', 60, never, () => never);
-  assert.match(bells.offer('c') ?? '', /^[\w-]{22}$/);
-  assert.match(bells.offer('d') ?? '', /^[\w-]{22}$/);
+  assert.match(bells.offer('c')?.token ?? '', /^[\w-]{22}$/);
+  assert.match(bells.offer('d')?.token ?? '', /^[\w-]{22}$/);
   assert.deepEqual([waiters.count, bells.count], [4, 2]);
   waiters.release(['a']);
   assert.equal(bells.offer('e'), undefined);
@@ -201,4 +201,16 @@ test('a controller that ends has bells closed and not rung: nobody is to come at
   assert.equal(await text(stranger), '');
   await lost;
   await assert.rejects(wait(late), BellNotTaken);
+});
+
+test('a bell that is taken away is lost for who is at it, or comes to it, and nobody is waited for', async (context) => {
+  const { waiters, bells, come, wait } = await serve(context);
+  const bell = bells.offer('a') ?? assert.fail('no bell was offered');
+  const { text: heard } = await come(bell.token);
+  bell.destroy();
+  assert.equal(await heard, 'ok\n');
+  const early = bells.offer('b') ?? assert.fail('no bell was offered');
+  early.destroy();
+  await assert.rejects(wait(early.token), BellNotTaken);
+  assert.deepEqual([waiters.count, bells.count], [0, 0]);
 });

@@ -236,7 +236,7 @@ async function startWithBells(t: TestContext, plain?: (socket: Socket) => void) 
     asked.push(request);
     bells.heard(HOST);
     const isOffered = /bell/.test(String(request.headers['holdfast-accepts']));
-    const token = isOffered ? bells.offer(HOST) : undefined;
+    const token = isOffered ? bells.offer(HOST)?.token : undefined;
     if (token !== undefined) response.writeHead(304, { 'holdfast-bell': token, connection: 'close' }).end();
     else if (request.method === 'POST') response.writeHead(204).end();
     else response.writeHead(200, { etag: '"2"' }).end('{}');
