@@ -10,7 +10,7 @@ const GONE_BOUND_MS = 5_000;
  * Ends the builds that an agent left behind when it was killed: they would go on writing into a tree that is to be removed
  * or built. A migration is left to end by itself: half of one is worse, and the next one waits for its lock.
  */
-export async function endOrphanedBuilds(layout: Layout, host: Host): Promise<void> {
+export async function endOrphanedBuilds(layout: Layout, host: Pick<Host, 'processes'>): Promise<void> {
   await endAll('SIGKILL', GONE_BOUND_MS, host, (all) =>
     all
       .filter((process) => isOrphanedBuild(process, layout))
@@ -19,12 +19,16 @@ export async function endOrphanedBuilds(layout: Layout, host: Host): Promise<voi
 }
 
 /**
- * Ends those of a master's descendants that outlived it: one that dies of what it is told to end by leaves its workers behind,
- * with their memory and their sessions. They get the time to finish what they do.
+ * Ends those of a master's workers that outlived it: one that dies of what it is told to end by leaves them behind, with their
+ * memory and their sessions. They get the time to finish what they do. What they have started themselves is left alone.
  */
-export async function endLeftBehind(family: readonly ProcessInfo[], grace_ms: number, host: Host): Promise<void> {
+export async function endLeftBehind(
+  workers: readonly ProcessInfo[],
+  grace_ms: number,
+  host: Pick<Host, 'processes'>,
+): Promise<void> {
   const left = (all: readonly ProcessInfo[]) =>
-    all.filter((process) => family.some((before) => isSame(before, process)));
+    all.filter((process) => workers.some((before) => isSame(before, process)));
   try {
     await endAll('SIGTERM', grace_ms, host, left);
   } catch {
@@ -36,7 +40,7 @@ export async function endLeftBehind(family: readonly ProcessInfo[], grace_ms: nu
 async function endAll(
   signal: NodeJS.Signals,
   bound_ms: number,
-  host: Host,
+  host: Pick<Host, 'processes'>,
   find: (all: readonly ProcessInfo[]) => readonly ProcessInfo[],
 ): Promise<void> {
   const deadline_ms = performance.now() + bound_ms;
@@ -68,8 +72,7 @@ function isSame(one: ProcessInfo, other: ProcessInfo): boolean {
   return one.pid === other.pid && Math.abs(one.started_ms - other.started_ms) < 1_000;
 }
 
-/** Children, theirs, and so on. */
-export function descendants(pid: number, all: readonly ProcessInfo[]): readonly ProcessInfo[] {
+function descendants(pid: number, all: readonly ProcessInfo[]): readonly ProcessInfo[] {
   const children = all.filter((process) => process.parentPid === pid);
   return children.flatMap((child) => [child, ...descendants(child.pid, all)]);
 }

@@ -4,7 +4,7 @@ import type { Host } from '../../host/host.ts';
 import { resolveOwner } from '../shared/ownership.ts';
 import { type LinkedTrees, renderTmpfiles } from './diff.ts';
 import { type Colour, layoutOf, type Spec, slotFile, slotGroup, slotSocket } from './layout.ts';
-import { descendants, endLeftBehind } from './orphans.ts';
+import { endLeftBehind } from './orphans.ts';
 import { renderSlot, START_RETRIES, START_SECONDS, stopBound_ms, type Trees } from './program.ts';
 
 const START_SLACK_MS = 30_000;
@@ -47,9 +47,8 @@ export async function removeSlot(spec: Spec, colour: Colour, host: Host): Promis
 /** gunicorn's master gets TERM: workers finish their requests. A master whose socket is gone dies of it, and leaves them. */
 async function stopSlot(spec: Spec, colour: Colour, host: Host): Promise<void> {
   const group = slotGroup(spec, colour);
-  const masters = (await host.supervisor.processes())?.filter((process) => process.group === group) ?? [];
-  const all = await host.processes.list();
-  const workers = masters.flatMap(({ pid }) => (pid === 0 ? [] : descendants(pid, all)));
+  const masters = (await host.supervisor.processes())?.filter((one) => one.group === group && one.pid !== 0) ?? [];
+  const workers = (await Promise.all(masters.map(({ pid }) => host.processes.children(pid)))).flat();
   await host.supervisor.stopGroup(group, { timeout_ms: stopBound_ms(spec) });
   await endLeftBehind(workers, spec.gunicorn.graceful_timeout * 1000, host);
 }
