@@ -68,7 +68,12 @@ export const releases: readonly Case[] = [
     'rm -r /run/todo',
     /^deploy .*its socket is gone while it runs/,
     {
-      also: [{ resource: 'releases/todo', says: /^set up directories: \/run\/todo is not there$/ }],
+      also: [
+        {
+          resource: 'releases/todo',
+          says: /^set up directories: \/run\/todo is not there; \S+\/blue is not there; \S+\/green is not there$/,
+        },
+      ],
     },
   ),
   todo(
